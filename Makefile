@@ -1,0 +1,70 @@
+# Thin front of Meson. `make run` and `make test` install what they need on Debian 12; the other targets expect it to be there.
+PYTHON := /usr/bin/python3
+NINJA := ninja
+CONFIG ?=
+
+.PHONY: all run test quick debug asan fuzz check format bench-failover clean deps deps-test
+
+all: build/release/build.ninja
+	$(NINJA) -C build/release
+	@ln -sf src/baton build/release/baton
+
+run: deps
+	@$(MAKE) --no-print-directory all >build/make-run.log 2>&1 || { cat build/make-run.log; exit 1; }
+ifneq ($(CONFIG),)
+	exec build/release/baton --config $(CONFIG)
+else
+	@$(PYTHON) scripts/demo.py
+endif
+
+# Everything: builds with both compilers, unit tests (plain and with sanitizers), fuzzers, house rules, end-to-end suites.
+test: deps-test
+	@$(PYTHON) tests/run.py
+
+# The part of `test` that takes seconds: unit tests and house rules.
+quick:
+	@$(PYTHON) tests/run.py --quick
+
+debug: build/debug/build.ninja
+	$(NINJA) -C build/debug
+
+asan: build/asan/build.ninja
+	$(NINJA) -C build/asan
+
+fuzz: build/fuzz/build.ninja
+	$(NINJA) -C build/fuzz
+
+check: all
+	$(PYTHON) scripts/check_house.py build/release
+
+format:
+	git ls-files '*.c' | xargs clang-format -i
+
+bench-failover: deps-test all
+	@$(PYTHON) bench/failover.py
+
+clean:
+	rm -rf build/release build/debug build/asan build/clang build/fuzz
+
+deps:
+	@mkdir -p build
+	@sh scripts/install-deps.sh build
+
+deps-test:
+	@mkdir -p build
+	@sh scripts/install-deps.sh build test
+
+build/release/build.ninja:
+	meson setup build/release --buildtype=release -Db_lto=true >/dev/null
+build/debug/build.ninja:
+	meson setup build/debug --buildtype=debug >/dev/null
+build/asan/build.ninja:
+	meson setup build/asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+build/clang/build.ninja:
+	CC=clang meson setup build/clang --buildtype=debugoptimized >/dev/null
+build/fuzz/build.ninja:
+	CC=clang meson setup build/fuzz --buildtype=debugoptimized -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+
+.PHONY: clang
+clang: build/clang/build.ninja
+	$(NINJA) -C build/clang

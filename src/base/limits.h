@@ -1,0 +1,78 @@
+/*
+ * Every maximum of the program: name, unit in the name, and why. Reaching one is a tested path.
+ */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+#define KIB ((size_t)1024)
+#define MIB ((size_t)1024 * KIB)
+
+/* -- configuration -- */
+#define LIMIT_CONFIG_FILE_BYTES (4 * MIB)      /* a ConfigMap holds at most 1 MiB */
+#define LIMIT_CONFIG_DEPTH 64                  /* nesting of YAML; guards the stack of recursive readers */
+#define LIMIT_CONFIG_NODES 200000              /* nodes of one document after aliases are followed: "billion laughs" */
+#define LIMIT_CONFIG_EXPANSIONS 1000           /* rounds of ${...}; the reference uses the same number */
+#define LIMIT_CONFIG_MESSAGES 200              /* errors, and warnings, that are kept and shown: nobody reads more */
+#define LIMIT_CONFIG_EXPANDED_BYTES (64 * MIB) /* all texts that ${...} makes and reads in one load: references that double */
+#define LIMIT_COMPONENT_NAME_BYTES 1024        /* as in the reference */
+
+/* -- files and processes -- */
+#define LIMIT_SMALL_FILE_BYTES (1 * MIB)       /* tokens, certificates, kubeconfig */
+#define LIMIT_EXEC_OUTPUT_BYTES (1 * MIB)      /* stdout of a credential plugin */
+#define LIMIT_EXEC_TIMEOUT_MS 60000            /* a credential plugin may ask a remote service, not a person */
+#define LIMIT_EXEC_EOF_WAIT_MS 1000            /* for the end of stdout after the program ended: a child of it may hold the pipe for ever */
+
+/* -- logs -- */
+#define LIMIT_LOG_LINE_BYTES (1 * MIB)         /* one line of the debug exporter at detailed */
+#define LIMIT_LOG_BACKLOG_BYTES (4 * MIB)      /* lines that wait for a blocked stderr; more are dropped and counted */
+
+/* -- HTTP -- */
+#define LIMIT_HTTP_BODY_BYTES (16 * MIB)       /* a buffered answer; streams have no limit */
+#define LIMIT_HTTP_ERROR_BODY_BYTES (64 * KIB) /* what is kept of an error's body */
+#define LIMIT_HTTP_HEADER_BYTES (64 * KIB)     /* all headers of one answer */
+#define LIMIT_HTTP_LONG_STREAMS 90             /* watches of one curl multi: kube-apiserver allows 100 streams a connection */
+#define LIMIT_HTTP_BUFFER_BYTES (16 * KIB)     /* of one transfer; libcurl handles up to 100 of them in one go, and a handler has 10 ms */
+#define LIMIT_HTTP_CONNECT_TIMEOUT_MS 10000    /* name, TCP, proxy and TLS together, unless the configuration says otherwise */
+#define LIMIT_HTTP_IDLE_POOL_MS 90000          /* connections without a request are closed after it; as in the reference */
+#define LIMIT_HTTP_IDLE_CONNECTIONS 10         /* kept open for later requests of one pool; senders of the reference default to 10 */
+#define LIMIT_HTTP_KEEPALIVE_IDLE_S 10         /* then 3 probes, 5 s apart: a silent dead peer is found in 25 s, not in 2 hours */
+#define LIMIT_HTTP_KEEPALIVE_INTERVAL_S 5
+#define LIMIT_HTTP_KEEPALIVE_PROBES 3
+#define LIMIT_HTTP_UNACKED_MS 30000            /* data that the peer's TCP does not acknowledge for so long ends the connection */
+#define LIMIT_HTTP_URL_BYTES (16 * KIB)        /* continue tokens are long; servers refuse more */
+#define LIMIT_HTTP_ROOTS_BYTES (4 * MIB)       /* the system's file of root certificates, when it must be read whole (about 200 KiB) */
+
+/* -- Kubernetes -- */
+#define LIMIT_LEASE_BYTES (1 * MIB)            /* a Lease with foreign annotations: 256 KiB of those at most, escaped, and named again in managedFields */
+#define LIMIT_TOKEN_BYTES (64 * KIB)           /* a bearer token; a server refuses longer headers */
+#define LIMIT_KUBECONFIG_TEXT_BYTES (16 * MIB) /* what is kept of kubeconfig files: texts repeated by YAML aliases */
+#define LIMIT_STATUS_MESSAGE_BYTES 1024        /* what an error keeps of the message of a Status */
+#define LIMIT_WATCH_EVENT_BYTES (16 * MIB)     /* client-go's bound for one event */
+
+/* -- election -- */
+#define LIMIT_LEASE_DURATION_S 86400           /* as configured: a crash stops collection for so long; the API's bound is 2^31 - 1 */
+#define LIMIT_IDENTITY_BYTES 512               /* of a holder, as configured: the Lease is written every two seconds */
+#define LIMIT_NOTE_BYTES (4 * KIB)             /* the hand-over note: every watcher of the Lease gets it with each renewal */
+
+/* -- telemetry -- */
+#define LIMIT_OTLP_REQUEST_BYTES (4 * MIB - 64 * KIB) /* under the 4 MiB that a gRPC server accepts by default */
+#define LIMIT_VALUE_DEPTH 128                 /* nesting of maps and slices in a value; guards the stack, deeper ones count as empty */
+#define LIMIT_QUEUE_BYTES (64 * MIB)           /* default bound of a sending queue, if the cgroup gives no smaller one */
+#define LIMIT_QUEUE_CONSUMERS 256              /* requests of one exporter under way: each may need a file descriptor, and 1024 is a usual limit */
+#define LIMIT_RETRY_DELAY_MIN_MS 10            /* between two attempts of a request, whatever initial_interval says */
+
+/* -- service -- */
+#define LIMIT_INTERVAL_MIN_MS 10               /* between two ticks of a receiver: below, ticks would be all the program does */
+#define LIMIT_TICK_TIMER_MS 1000               /* a timer for a tick is never set further ahead: the wall clock may step */
+#define LIMIT_TICKS_CAUGHT_UP 5                /* overdue ticks emitted after a hand-over in order; more missing ones were an outage */
+#define LIMIT_NOTE_AHEAD_MS 5000               /* a note further in the future (and than one interval) has a wrong clock */
+#define LIMIT_STOP_ACKNOWLEDGE_MS 500          /* at a stop: finish ticks and wait for what is in flight before the Lease goes */
+#define LIMIT_STOP_QUIESCE_MS 2500             /* at a stop: extensions let go; an elector needs at most 2 s for its release */
+#define LIMIT_STOP_DRAIN_MS 5000               /* at a stop: exporters send what they hold; well inside Kubernetes' 30 s */
+
+/* -- event loop -- */
+#define LIMIT_HANDLER_MS 10                    /* a handler that runs longer is logged by name */
+#define LIMIT_SLOW_LOG_INTERVAL_MS 10000       /* at most one line about a slow handler's name in so long */
+#define LIMIT_SLOW_LOG_NAMES 64                /* handlers counted apart; names are static strings, the program has fewer */
+
+#endif

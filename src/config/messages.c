@@ -1,0 +1,108 @@
+/*
+ * Messages of a configuration: collected in the order in which they are found, printed together.
+ *
+ * A stage goes on after an error wherever the rest can still be judged, so that one run of
+ * `validate` shows all of its errors. At most LIMIT_CONFIG_MESSAGES of each kind are kept, the rest
+ * is counted. Texts and places live in the arena. A message that is there already (same place, path
+ * and text) is not taken twice.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/limits.h"
+#include "config/config.h"
+
+void config_messages_init(struct config_messages *m, struct arena *arena)
+{
+    *m = (struct config_messages){.arena = arena};
+}
+
+static bool is_same_place(const struct place *a, const struct place *b)
+{
+    return a->line == b->line && a->column == b->column && str_eq(a->source, b->source);
+}
+
+static bool is_known(const struct config_messages *m, const struct config_message *new)
+{
+    for (const struct config_message *old = m->first; old != NULL; old = old->next)
+        if (old->is_error == new->is_error && is_same_place(&old->place, &new->place) &&
+            str_eq(old->path, new->path) && str_eq(old->text, new->text))
+            return true;
+    return false;
+}
+
+PRINTF_LIKE(5, 0)
+static void add(struct config_messages *m, bool is_error, const struct place *place, str path,
+                const char *format, va_list args)
+{
+    size_t *count = is_error ? &m->error_count : &m->warning_count;
+    if (*count >= LIMIT_CONFIG_MESSAGES) {
+        ++*count;
+        return;
+    }
+    char text[ERR_TEXT_MAX];
+    int len = vsnprintf(text, sizeof text, format, args);
+    size_t kept = len < 0 ? 0 : (size_t)len < sizeof text ? (size_t)len : sizeof text - 1;
+    struct config_message new = {.is_error = is_error, .path = path, .text = {text, kept}};
+    if (place != NULL)
+        new.place = *place;
+    if (is_known(m, &new))
+        return;
+    ++*count;
+    struct config_message *message = ARENA_NEW(m->arena, struct config_message);
+    *message = new;
+    message->place.source = arena_str(m->arena, new.place.source);
+    message->path = arena_str(m->arena, path);
+    message->text = arena_str(m->arena, new.text);
+    if (m->last == NULL)
+        m->first = message;
+    else
+        m->last->next = message;
+    m->last = message;
+}
+
+void config_error(struct config_messages *m, const struct place *place, str path,
+                  const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add(m, true, place, path, format, args);
+    va_end(args);
+}
+
+void config_warning(struct config_messages *m, const struct place *place, str path,
+                    const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add(m, false, place, path, format, args);
+    va_end(args);
+}
+
+/* Keys are the user's own and may hold anything. */
+static void print_path(struct buf *b, str path)
+{
+    for (size_t i = 0; i < path.len; i++)
+        buf_byte(b, (unsigned char)path.data[i] < ' ' ? '?' : path.data[i]);
+}
+
+void config_messages_print(struct buf *b, const struct config_messages *m, bool errors,
+                           bool warnings)
+{
+    for (const struct config_message *message = m->first; message != NULL;
+         message = message->next) {
+        if (!(message->is_error ? errors : warnings))
+            continue;
+        place_print(b, &message->place);
+        if (message->path.len > 0) {
+            print_path(b, message->path);
+            buf_text(b, ": ");
+        }
+        buf_str(b, message->text);
+        buf_byte(b, '\n');
+    }
+    if (errors && m->error_count > LIMIT_CONFIG_MESSAGES)
+        buf_printf(b, "and %zu more errors\n", m->error_count - LIMIT_CONFIG_MESSAGES);
+    if (warnings && m->warning_count > LIMIT_CONFIG_MESSAGES)
+        buf_printf(b, "and %zu more warnings\n", m->warning_count - LIMIT_CONFIG_MESSAGES);
+}

@@ -1,0 +1,546 @@
+/*
+ * The election state machine. See election.h for the states and the gate.
+ *
+ * Life of a term: FOLLOWING until claim_at_ns (expiry of what was observed) or a release -> CALL_CLAIM with the version last
+ * seen -> success: LEADING, gate open until send time + duration - margin -> CALL_RENEW every third of the duration ->
+ * a foreign name in a version newer than our last write closes the gate at once; a gate that passes closes by itself.
+ *
+ * Invariants
+ *  - gate_ns never lies beyond send time of a successful write + recorded duration - margin.
+ *  - one call at a time; its send time is taken before it leaves.
+ *  - a version that is not newer than what is known changes nothing, unless it comes from our own read or write.
+ *  - no event ends candidacy but EVENT_STOP.
+ *
+ * Compatible with client-go's tools/leaderelection on the same Lease (recorded durations, the form of a release).
+ */
+#include "election/election.h"
+
+#define MS INT64_C(1000000)
+#define SECOND (1000 * MS)
+
+/* A refused call is repeated soon, for the Lease runs out meanwhile; doubled up to the retry period. */
+#define RETRY_FIRST_NS (50 * MS)
+/* After a lost race the watch tells who won; if it does not, we read. */
+#define RACE_WAIT_NS (500 * MS)
+/* RBAC is mended by people. */
+#define FORBIDDEN_RETRY_NS (5 * SECOND)
+/* How long a stop waits for the renewal under way before it cancels it, and for everything. */
+#define STOP_CALL_WAIT_NS (300 * MS)
+#define STOP_WAIT_NS (2 * SECOND)
+
+const char *election_state_name(enum election_state s)
+{
+    static const char *const names[] = {"learning", "following", "claiming", "leading", "releasing", "stopped"};
+    CHECK((size_t)s < COUNT_OF(names));
+    return names[s];
+}
+
+static int64_t min_i64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t max_i64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* A third of the duration leaves room for several retries before the gate closes, at half the load of client-go's fixed
+ * period; never more often than the retry period, which the user chose as the pace of calls. */
+int64_t election_renew_interval_ns(const struct election_config *c)
+{
+    return max_i64(c->retry_period_ns, min_i64(c->duration_ns / 3, c->renew_deadline_ns / 2));
+}
+
+void election_init(struct election *m, const struct election_config *config)
+{
+    CHECK(config->duration_ns > 0 && config->margin_ns >= 0 && config->margin_ns < config->duration_ns);
+    *m = (struct election){.config = *config, .state = ELECTION_LEARNING, .claim_at_ns = INT64_MAX, .act_at_ns = INT64_MAX};
+}
+
+static void report(struct election_actions *out, enum election_report what)
+{
+    for (size_t i = 0; i < out->report_count; i++) {
+        if (out->reports[i] == what)
+            return;
+    }
+    CHECK(out->report_count < ELECTION_REPORTS_MAX);
+    out->reports[out->report_count++] = what;
+}
+
+static void act_later(struct election *m, enum election_call call, int64_t at_ns)
+{
+    m->act_call = call;
+    m->act_at_ns = at_ns;
+}
+
+static void act_never(struct election *m)
+{
+    m->act_call = CALL_NONE;
+    m->act_at_ns = INT64_MAX;
+}
+
+/* Between half of `ns` and `ns`. */
+static int64_t jitter(int64_t ns, uint64_t random)
+{
+    return ns / 2 + (int64_t)(random % (uint64_t)(ns / 2 + 1));
+}
+
+static int64_t retry_delay_ns(const struct election *m, const struct election_event *event)
+{
+    uint32_t doublings = m->failure_count > 1 ? m->failure_count - 1 : 0;
+    int64_t delay_ns = doublings > 10 ? m->config.retry_period_ns
+                                      : min_i64(RETRY_FIRST_NS << doublings, m->config.retry_period_ns);
+    return max_i64(jitter(delay_ns, event->random), event->retry_after_ns);
+}
+
+static void start_call(struct election *m, enum election_call call, int64_t now_ns, struct election_actions *out)
+{
+    CHECK(m->call == CALL_NONE && out->call == CALL_NONE);
+    m->call = call;
+    m->call_sent_ns = now_ns;
+    m->call_version = m->lease.version;
+    out->call = call;
+    out->fresh_connection = m->fresh_connection;
+    m->fresh_connection = false;
+    act_never(m);
+}
+
+static void close_gate(struct election *m)
+{
+    m->gate_ns = 0;
+    m->gate_reported_open = false;
+}
+
+/* ---- what is known of the Lease ---- */
+
+/* When a candidate that only watches may claim what it sees. */
+static int64_t claim_time_ns(const struct election *m, int64_t now_ns)
+{
+    if (!m->seen || (m->present && (m->lease.released || m->lease.pristine)))
+        return now_ns;
+    if (m->present && m->lease.holder == HOLDER_TWIN && m->config.may_take_back)
+        return now_ns;
+    if (m->present && m->lease.holder == HOLDER_ME)
+        return now_ns;
+    return m->promised_ns + m->config.stagger_ns;
+}
+
+/* Takes a version over as the present knowledge. */
+static void learn(struct election *m, const struct election_lease *lease, int64_t now_ns)
+{
+    /* A duration of 0 is none that the API server accepts; such a record must still run out some time. */
+    int64_t duration_ns = lease->duration_ns > 0 ? lease->duration_ns : m->config.duration_ns;
+    bool same_term = m->seen && m->lease.holder_hash == lease->holder_hash;
+    /* Whoever cleared the name cannot shorten what the holder before was promised, and that holder may have renewed since the
+     * version that we saw last: wait from now. */
+    bool cleared = m->seen && lease->holder == HOLDER_NONE;
+    if (!cleared)
+        m->longest_ns = same_term ? max_i64(m->longest_ns, duration_ns) : duration_ns;
+    m->promised_ns = max_i64(m->promised_ns, now_ns + m->longest_ns);
+    if (lease->released)
+        m->promised_ns = now_ns;
+    m->lease = *lease;
+    m->seen = m->present = true;
+    m->confirming = false;
+}
+
+static void follow(struct election *m, int64_t now_ns, struct election_actions *out)
+{
+    m->state = ELECTION_FOLLOWING;
+    m->claim_at_ns = claim_time_ns(m, now_ns);
+    act_never(m);
+    if (!m->watch_up)
+        act_later(m, CALL_GET, now_ns + m->config.retry_period_ns);
+    if (m->claim_at_ns <= now_ns)
+        report(out, REPORT_FREE);
+}
+
+/* Sends a claim or creation if its time has come and nothing is under way. */
+static void claim_if_due(struct election *m, int64_t now_ns, struct election_actions *out)
+{
+    if (m->state != ELECTION_FOLLOWING || m->call != CALL_NONE || out->call != CALL_NONE || now_ns < m->claim_at_ns)
+        return;
+    if (m->act_at_ns <= now_ns && m->act_call == CALL_GET)
+        return; /* a read goes first: we know that our knowledge is old */
+    if (!m->present && m->seen && !m->confirming) {
+        /* A creation cannot say which state it is based on, as an update does: look again, so that what happened while this process
+         * or its watch was held up is known. */
+        m->confirming = true;
+        start_call(m, CALL_GET, now_ns, out);
+        return;
+    }
+    m->state = ELECTION_CLAIMING;
+    start_call(m, m->present ? CALL_CLAIM : CALL_CREATE, now_ns, out);
+}
+
+static void lose(struct election *m, enum election_report why, int64_t now_ns, struct election_actions *out)
+{
+    report(out, m->gate_reported_open ? why : REPORT_FOLLOWING);
+    close_gate(m);
+    follow(m, now_ns, out);
+}
+
+/* The gate after a write sent at `sent_ns`, while the record says `recorded_ns`. */
+static int64_t gate_after(const struct election *m, int64_t sent_ns, int64_t recorded_ns)
+{
+    return sent_ns + min_i64(m->config.duration_ns, recorded_ns) - m->config.margin_ns;
+}
+
+/* A newer version while we lead. */
+static void leader_sees(struct election *m, const struct election_lease *lease, int64_t now_ns, struct election_actions *out)
+{
+    learn(m, lease, now_ns);
+    if (lease->holder != HOLDER_ME) {
+        if (lease->holder == HOLDER_NONE)
+            report(out, REPORT_CLEARED);
+        lose(m, REPORT_LOST_FOREIGN, now_ns, out);
+        return;
+    }
+    /* Still our name, but another hand shortened it: others go by what stands there, so the gate does too, and we write again. */
+    if (lease->duration_ns < m->config.duration_ns) {
+        report(out, REPORT_EDITED);
+        m->gate_ns = min_i64(m->gate_ns, gate_after(m, m->renewed_ns, lease->duration_ns));
+        act_later(m, CALL_RENEW, now_ns);
+    }
+}
+
+static void observe(struct election *m, const struct election_lease *lease, bool authoritative, int64_t now_ns,
+                    struct election_actions *out)
+{
+    bool newer = !m->seen || lease->version > m->lease.version;
+    bool back_in_time = authoritative && m->seen && lease->version < m->lease.version;
+    if (!newer && !back_in_time) {
+        if (m->state == ELECTION_FOLLOWING && authoritative)
+            follow(m, now_ns, out);
+        return;
+    }
+    uint64_t holder_before = m->seen ? m->lease.holder_hash : 0;
+    if (m->state == ELECTION_LEADING) {
+        leader_sees(m, lease, now_ns, out);
+        return;
+    }
+    if (m->seen && lease->holder == HOLDER_NONE && !lease->released && !lease->pristine)
+        report(out, REPORT_CLEARED);
+    learn(m, lease, now_ns);
+    if (lease->holder == HOLDER_OTHER && lease->holder_hash != holder_before)
+        report(out, REPORT_FOLLOWING);
+    if (m->state == ELECTION_LEARNING || m->state == ELECTION_FOLLOWING)
+        follow(m, now_ns, out);
+    /* CLAIMING: the answer of our write decides. RELEASING: the same. */
+}
+
+/* There is no Lease. */
+static void observe_absent(struct election *m, int64_t now_ns, struct election_actions *out)
+{
+    bool was_present = m->seen && m->present;
+    m->present = false;
+    bool watched_since = m->watch_up && m->absent_ns >= m->watch_up_ns;
+    bool unsure = m->seen && !watched_since && now_ns - m->absent_ns > m->config.retry_period_ns * 3 / 2;
+    if (was_present)
+        report(out, REPORT_GONE);
+    if (was_present || unsure) { /* it went away now, or it may have been there meanwhile: wait, as for a cleared name */
+        m->promised_ns = max_i64(m->promised_ns, now_ns + m->longest_ns);
+        m->confirming = false;
+    }
+    m->absent_ns = now_ns;
+    /* Only who may act now can recreate it at once: after our gate passed, somebody else may have led. */
+    if (m->state == ELECTION_LEADING && election_may_act(m, now_ns))
+        act_later(m, CALL_CREATE, now_ns);
+    else if (m->state == ELECTION_LEADING)
+        lose(m, REPORT_LOST_FOREIGN, now_ns, out);
+    else if (m->state == ELECTION_LEARNING || m->state == ELECTION_FOLLOWING)
+        follow(m, now_ns, out);
+}
+
+/* ---- ends of calls ---- */
+
+static void write_succeeded(struct election *m, const struct election_lease *lease, int64_t now_ns, struct election_actions *out)
+{
+    bool was_open = m->gate_reported_open;
+    bool was_leading = m->state == ELECTION_LEADING;
+    int64_t sent_ns = m->call_sent_ns;
+    m->deadline_reported = false;
+    /* The watch may have shown a newer version before this answer came. */
+    bool overtaken = m->seen && m->present && m->lease.version > lease->version;
+    if (overtaken && m->lease.holder != HOLDER_ME) {
+        if (was_leading)
+            lose(m, REPORT_LOST_FOREIGN, now_ns, out);
+        else
+            follow(m, now_ns, out);
+        return;
+    }
+    if (!overtaken)
+        learn(m, lease, now_ns);
+    m->state = ELECTION_LEADING;
+    m->renewed_ns = sent_ns;
+    m->gate_ns = gate_after(m, sent_ns, m->lease.duration_ns);
+    act_later(m, CALL_RENEW, sent_ns + election_renew_interval_ns(&m->config));
+    if (now_ns >= m->gate_ns) { /* the answer came too late to be of use; renew at once */
+        act_later(m, CALL_RENEW, now_ns);
+        return;
+    }
+    if (!was_leading)
+        report(out, REPORT_LED);
+    else if (!was_open)
+        report(out, REPORT_GATE_REOPENED);
+    m->gate_reported_open = true;
+}
+
+static void get_done(struct election *m, const struct election_event *event, int64_t now_ns, struct election_actions *out)
+{
+    if (event->outcome == CALL_NOT_FOUND) {
+        observe_absent(m, now_ns, out);
+        return;
+    }
+    observe(m, &event->lease, true, now_ns, out);
+    if (m->state == ELECTION_LEADING && m->act_at_ns == INT64_MAX)
+        act_later(m, CALL_RENEW, now_ns); /* it is still ours: the write that failed is due again */
+    if (m->state == ELECTION_FOLLOWING && m->lease.holder == HOLDER_ME)
+        m->claim_at_ns = now_ns; /* a write of ours whose answer was lost */
+}
+
+/* A call that gave no knowledge: what to do next, and when. */
+static void call_failed(struct election *m, enum election_call call, const struct election_event *event, int64_t now_ns)
+{
+    m->failure_count++;
+    if (event->outcome == CALL_UNKNOWN)
+        m->fresh_connection = true;
+    m->confirming = false;
+    int64_t delay_ns = event->outcome == CALL_FORBIDDEN ? jitter(FORBIDDEN_RETRY_NS, event->random) : retry_delay_ns(m, event);
+    bool may_stand = event->outcome == CALL_UNKNOWN || event->outcome == CALL_CONFLICT || event->outcome == CALL_NOT_FOUND;
+    if (m->state == ELECTION_CLAIMING) {
+        m->state = m->seen ? ELECTION_FOLLOWING : ELECTION_LEARNING;
+        /* Somebody may have been seen meanwhile. */
+        m->claim_at_ns = max_i64(now_ns + delay_ns, claim_time_ns(m, now_ns));
+        bool saw_winner = event->outcome == CALL_CONFLICT && m->lease.version > m->call_version;
+        if (saw_winner && !m->watch_up)
+            act_later(m, CALL_GET, now_ns + m->config.retry_period_ns);
+        if (saw_winner)
+            return;
+        if (may_stand)
+            m->claim_at_ns = INT64_MAX; /* until we know more */
+        if (event->outcome == CALL_CONFLICT && m->watch_up)
+            act_later(m, CALL_GET, now_ns + RACE_WAIT_NS);
+        else if (may_stand || !m->seen)
+            act_later(m, CALL_GET, event->outcome == CALL_UNKNOWN ? now_ns : now_ns + delay_ns);
+        return;
+    }
+    if (m->state == ELECTION_LEADING) {
+        bool read_first = may_stand && call != CALL_GET;
+        act_later(m, read_first ? CALL_GET : m->present ? CALL_RENEW : CALL_CREATE, read_first ? now_ns : now_ns + delay_ns);
+        return;
+    }
+    act_later(m, CALL_GET, now_ns + (call == CALL_GET ? delay_ns : 0));
+    m->claim_at_ns = max_i64(m->claim_at_ns, now_ns + delay_ns);
+}
+
+static void finish_stop(struct election *m)
+{
+    m->state = ELECTION_STOPPED;
+    close_gate(m);
+    act_never(m);
+    m->claim_at_ns = INT64_MAX;
+}
+
+static void finish_release(struct election *m, bool released, struct election_actions *out)
+{
+    finish_stop(m);
+    report(out, released ? REPORT_RELEASED : REPORT_RELEASE_FAILED);
+}
+
+static void release_done(struct election *m, enum election_call call, const struct election_event *event, int64_t now_ns,
+                         struct election_actions *out)
+{
+    if (call == CALL_RELEASE && event->outcome == CALL_OK) {
+        finish_release(m, true, out);
+        return;
+    }
+    if ((call == CALL_CLAIM || call == CALL_CREATE) && event->outcome == CALL_CONFLICT) {
+        finish_stop(m); /* somebody else was faster: nothing of ours is there */
+        return;
+    }
+    if (event->outcome == CALL_OK) { /* a renewal or a read that was under way */
+        if (call != CALL_GET || event->lease.version > m->lease.version)
+            learn(m, &event->lease, now_ns);
+        if (m->lease.holder == HOLDER_ME)
+            start_call(m, CALL_RELEASE, now_ns, out);
+        else
+            finish_release(m, false, out);
+        return;
+    }
+    if (call == CALL_GET && event->outcome == CALL_NOT_FOUND) { /* there is nothing to release */
+        finish_release(m, true, out);
+        return;
+    }
+    m->failure_count++;
+    if (event->outcome == CALL_UNKNOWN)
+        m->fresh_connection = true;
+    bool read_now = call != CALL_GET && event->outcome != CALL_REFUSED && event->outcome != CALL_FORBIDDEN;
+    act_later(m, read_now || call == CALL_GET ? CALL_GET : CALL_RELEASE, read_now ? now_ns : now_ns + retry_delay_ns(m, event));
+}
+
+/* A missing permission is reported once for each kind of call, until that call has succeeded. */
+static void note_permission(struct election *m, enum election_call call, const struct election_event *event,
+                            struct election_actions *out)
+{
+    unsigned bit = 1U << call;
+    if (event->outcome == CALL_FORBIDDEN && (m->forbidden_calls & bit) == 0) {
+        m->forbidden_calls |= bit;
+        report(out, REPORT_FORBIDDEN);
+    } else if (event->outcome == CALL_OK || event->outcome == CALL_NOT_FOUND) {
+        m->forbidden_calls &= ~bit;
+    }
+    if (event->outcome == CALL_OK || (call == CALL_GET && event->outcome == CALL_NOT_FOUND))
+        m->failure_count = 0;
+}
+
+static void call_done(struct election *m, const struct election_event *event, int64_t now_ns, struct election_actions *out)
+{
+    enum election_call call = m->call;
+    CHECK(call != CALL_NONE);
+    m->call = CALL_NONE;
+    note_permission(m, call, event, out);
+    if (m->state == ELECTION_STOPPED)
+        return;
+    if (m->state == ELECTION_RELEASING) {
+        release_done(m, call, event, now_ns, out);
+        return;
+    }
+    if (call == CALL_GET && (event->outcome == CALL_OK || event->outcome == CALL_NOT_FOUND))
+        get_done(m, event, now_ns, out);
+    else if (event->outcome == CALL_OK)
+        write_succeeded(m, &event->lease, now_ns, out);
+    else
+        call_failed(m, call, event, now_ns);
+}
+
+/* ---- stop ---- */
+
+static void stop(struct election *m, int64_t now_ns, struct election_actions *out)
+{
+    if (m->state == ELECTION_STOPPED || m->stop_requested)
+        return;
+    m->stop_requested = true;
+    bool ours = m->state == ELECTION_LEADING || (m->seen && m->present && m->lease.holder == HOLDER_ME);
+    bool claiming = m->state == ELECTION_CLAIMING; /* it may succeed: then it must be given back */
+    close_gate(m);
+    if (!m->config.release || (!ours && !claiming)) {
+        out->cancel = m->call != CALL_NONE;
+        m->call = CALL_NONE;
+        finish_stop(m);
+        return;
+    }
+    m->state = ELECTION_RELEASING;
+    m->stop_deadline_ns = now_ns + STOP_WAIT_NS;
+    act_never(m);
+    if (m->call == CALL_NONE)
+        start_call(m, CALL_RELEASE, now_ns, out);
+    else
+        act_later(m, CALL_RELEASE, now_ns + STOP_CALL_WAIT_NS);
+}
+
+/* ---- timers ---- */
+
+static void pass_deadlines(struct election *m, int64_t now_ns, struct election_actions *out)
+{
+    if (m->gate_reported_open && now_ns >= m->gate_ns) {
+        m->gate_reported_open = false;
+        report(out, REPORT_LOST_GATE);
+    }
+    if (m->state == ELECTION_LEADING && !m->deadline_reported && now_ns >= m->renewed_ns + m->config.renew_deadline_ns) {
+        m->deadline_reported = true;
+        report(out, REPORT_RENEW_DEADLINE);
+    }
+    if (m->state == ELECTION_RELEASING && now_ns >= m->stop_deadline_ns) {
+        out->cancel = m->call != CALL_NONE;
+        m->call = CALL_NONE;
+        finish_release(m, false, out);
+    }
+}
+
+static void act_if_due(struct election *m, int64_t now_ns, struct election_actions *out)
+{
+    if (m->state == ELECTION_STOPPED || out->call != CALL_NONE || now_ns < m->act_at_ns)
+        return;
+    if (m->state == ELECTION_RELEASING && m->call != CALL_NONE && m->call != CALL_RELEASE) {
+        out->cancel = true; /* it hangs; what it wrote, if it did, the conflict will tell */
+        m->call = CALL_NONE;
+        m->fresh_connection = true;
+    }
+    if (m->call != CALL_NONE)
+        return;
+    start_call(m, m->act_call, now_ns, out);
+}
+
+static int64_t next_wake_ns(const struct election *m)
+{
+    int64_t wake_ns = INT64_MAX;
+    if (m->state == ELECTION_STOPPED)
+        return wake_ns;
+    if (m->gate_reported_open)
+        wake_ns = min_i64(wake_ns, m->gate_ns);
+    if (m->state == ELECTION_LEADING && !m->deadline_reported)
+        wake_ns = min_i64(wake_ns, m->renewed_ns + m->config.renew_deadline_ns);
+    if (m->state == ELECTION_RELEASING)
+        wake_ns = min_i64(wake_ns, min_i64(m->stop_deadline_ns, m->act_at_ns));
+    if (m->call == CALL_NONE) {
+        wake_ns = min_i64(wake_ns, m->act_at_ns);
+        if (m->state == ELECTION_FOLLOWING)
+            wake_ns = min_i64(wake_ns, m->claim_at_ns);
+    }
+    return wake_ns;
+}
+
+static void watch_changed(struct election *m, bool up, int64_t now_ns)
+{
+    m->watch_up = up;
+    m->watch_up_ns = now_ns;
+    bool standby = m->state == ELECTION_LEARNING || m->state == ELECTION_FOLLOWING;
+    if (!standby)
+        return;
+    if (!up && m->act_at_ns == INT64_MAX)
+        act_later(m, CALL_GET, m->seen ? now_ns + m->config.retry_period_ns : now_ns);
+    else if (up && m->act_call == CALL_GET && m->seen && m->failure_count == 0)
+        act_never(m);
+}
+
+void election_step(struct election *m, const struct election_event *event, int64_t now_ns, struct election_actions *out)
+{
+    *out = (struct election_actions){.call = CALL_NONE};
+    switch (event->kind) {
+    case EVENT_START: /* a read, in case the watch gives no answer */
+        act_later(m, CALL_GET, now_ns + RACE_WAIT_NS);
+        break;
+    case EVENT_TIMER:
+        break;
+    case EVENT_SEEN:
+        if (m->state != ELECTION_STOPPED)
+            observe(m, &event->lease, false, now_ns, out);
+        break;
+    case EVENT_ABSENT:
+        if (m->state != ELECTION_STOPPED && m->state != ELECTION_CLAIMING && m->state != ELECTION_RELEASING)
+            observe_absent(m, now_ns, out);
+        break;
+    case EVENT_DELETED:
+        if (m->state != ELECTION_STOPPED && (!m->seen || event->lease.version > m->lease.version)) {
+            m->lease.version = event->lease.version;
+            observe_absent(m, now_ns, out);
+        }
+        break;
+    case EVENT_WATCH_UP:
+    case EVENT_WATCH_DOWN:
+        watch_changed(m, event->kind == EVENT_WATCH_UP, now_ns);
+        break;
+    case EVENT_CALL_DONE:
+        call_done(m, event, now_ns, out);
+        break;
+    case EVENT_STOP:
+        stop(m, now_ns, out);
+        break;
+    }
+    pass_deadlines(m, now_ns, out);
+    act_if_due(m, now_ns, out);
+    claim_if_due(m, now_ns, out);
+    out->wake_ns = next_wake_ns(m);
+}

@@ -1,0 +1,155 @@
+/*
+ * The election of one candidate on one Lease, as a pure state machine: no clock, no sockets, no allocation. The caller feeds
+ * events with the present boot time and carries out what comes back.
+ *
+ * States and what leaves them:
+ *
+ *   LEARNING   nothing is known of the Lease      -> FOLLOWING, CLAIMING
+ *   FOLLOWING  somebody else holds it, or nobody may claim yet; claim_at_ns says when -> CLAIMING
+ *   CLAIMING   our create or update is under way  -> LEADING, FOLLOWING
+ *   LEADING    the last known record is ours      -> FOLLOWING, RELEASING, STOPPED
+ *   RELEASING  giving it up                       -> STOPPED
+ *   STOPPED    no candidate
+ *
+ * The gate is a deadline: this candidate may act while now < gate_ns, where
+ *   gate_ns = send time of the last successful write + min(our duration, recorded duration) - safety margin.
+ * It can pass while the state is still LEADING (renewals fail, nobody else has claimed): then a later success opens it again.
+ *
+ * Every write carries the resourceVersion and uid that were last seen, so that a claim on old knowledge is refused by the
+ * server; a refused or unanswered write is followed by a read.
+ */
+#ifndef ELECTION_ELECTION_H
+#define ELECTION_ELECTION_H
+
+#include "base/base.h"
+
+struct election_config {
+    int64_t duration_ns;      /* whole seconds; what we write */
+    int64_t renew_deadline_ns;
+    int64_t retry_period_ns;
+    int64_t margin_ns;        /* safety margin of the gate */
+    int64_t stagger_ns;       /* this candidate's delay behind an expiry, so that not all claim at once */
+    bool may_take_back;       /* a holder with our identity and another incarnation is our own dead predecessor */
+    bool release;             /* give the Lease up on stop */
+};
+
+/* Whose name the record carries. */
+enum election_holder {
+    HOLDER_NONE,    /* empty */
+    HOLDER_ME,      /* written by this process */
+    HOLDER_TWIN,    /* our identity, but not written by this process */
+    HOLDER_OTHER,
+};
+/* What the machine needs of a Lease. */
+struct election_lease {
+    uint64_t uid;             /* hash */
+    uint64_t version;         /* resourceVersion */
+    enum election_holder holder;
+    uint64_t holder_hash;
+    int64_t duration_ns;      /* recorded; 0: absent */
+    bool released;            /* the form of a release: no holder, duration 1 s */
+    bool pristine;            /* no holder, and there never was one: no times, no transitions */
+};
+
+enum election_state {
+    ELECTION_LEARNING, ELECTION_FOLLOWING, ELECTION_CLAIMING, ELECTION_LEADING, ELECTION_RELEASING, ELECTION_STOPPED,
+};
+const char *election_state_name(enum election_state s);
+
+enum election_call { CALL_NONE, CALL_GET, CALL_CREATE, CALL_CLAIM, CALL_RENEW, CALL_RELEASE };
+
+enum election_event_kind {
+    EVENT_START,
+    EVENT_TIMER,
+    EVENT_SEEN,           /* by the watch; `lease` */
+    EVENT_ABSENT,         /* the watch's initial state has no Lease */
+    EVENT_DELETED,        /* by the watch; `lease` is the last state with the deletion's version */
+    EVENT_WATCH_UP, EVENT_WATCH_DOWN, /* down: reads by GET take its place */
+    EVENT_CALL_DONE,      /* `outcome`; `lease` with OUTCOME_OK of all but a GET that found nothing */
+    EVENT_STOP,
+};
+enum call_outcome {
+    CALL_OK,
+    CALL_CONFLICT,        /* 409 */
+    CALL_NOT_FOUND,       /* 404 */
+    CALL_FORBIDDEN,       /* 403 */
+    CALL_REFUSED,         /* an answer or a failed connection: certainly not executed */
+    CALL_UNKNOWN,         /* timeout or broken connection: may have been executed */
+};
+struct election_event {
+    enum election_event_kind kind;
+    struct election_lease lease;
+    enum call_outcome outcome;
+    int64_t retry_after_ns;   /* 0: not said */
+    uint64_t random;          /* for jitter */
+};
+
+/* What happened, for log lines and numbers; a step gives at most ELECTION_REPORTS_MAX. */
+enum election_report {
+    REPORT_LED,               /* the state became LEADING */
+    REPORT_LOST_FOREIGN,      /* somebody else's name in a newer version */
+    REPORT_LOST_GATE,         /* the gate closed: no renewal in time */
+    REPORT_GATE_REOPENED,     /* a late renewal succeeded and nobody had claimed */
+    REPORT_RENEW_DEADLINE,    /* renewals fail since renew_deadline */
+    REPORT_FOLLOWING,         /* another holder than before */
+    REPORT_FREE,              /* released or expired: claiming now */
+    REPORT_GONE,              /* the Lease was deleted */
+    REPORT_EDITED,            /* somebody else shortened the duration in our record */
+    REPORT_CLEARED,           /* the holder was removed without the form of a release */
+    REPORT_FORBIDDEN,         /* the first 403 of this kind of call */
+    REPORT_RELEASED, REPORT_RELEASE_FAILED,
+};
+enum { ELECTION_REPORTS_MAX = 6 };
+struct election_actions {
+    enum election_call call;  /* to start now, after cancelling the one under way if `cancel` */
+    bool cancel;
+    bool fresh_connection;
+    int64_t wake_ns;          /* boot time of the next EVENT_TIMER; INT64_MAX: none */
+    enum election_report reports[ELECTION_REPORTS_MAX];
+    size_t report_count;
+};
+
+struct election {
+    struct election_config config;
+    enum election_state state;
+
+    bool seen;                /* `lease` is filled */
+    bool present;             /* and the Lease exists, as far as we know */
+    struct election_lease lease;
+    int64_t longest_ns;       /* longest duration recorded in the present holder's term */
+    int64_t promised_ns;      /* until then somebody else may act, by all that was seen */
+    int64_t absent_ns;        /* when it was last known that there is no Lease */
+    bool confirming;          /* a read that follows the wait for a Lease that went away has begun */
+
+    enum election_call call;  /* under way */
+    int64_t call_sent_ns;
+    uint64_t call_version;    /* known when it was sent */
+    int64_t renewed_ns;       /* send time of the last successful write of this term */
+    int64_t gate_ns;          /* 0: closed */
+    bool gate_reported_open;
+
+    int64_t claim_at_ns;      /* FOLLOWING: INT64_MAX while nothing is known to wait for */
+    int64_t act_at_ns;        /* next call: renewal, retry, poll; INT64_MAX: none */
+    enum election_call act_call;
+    uint32_t failure_count;   /* calls in a row */
+    unsigned forbidden_calls; /* bit for each enum election_call whose refusal was reported */
+    bool deadline_reported;
+    bool watch_up;
+    int64_t watch_up_ns;      /* since when, if it is up */
+    bool fresh_connection;    /* for the next call */
+    bool stop_requested;
+    int64_t stop_deadline_ns;
+};
+
+/* Between renewals when all goes well. */
+int64_t election_renew_interval_ns(const struct election_config *c);
+
+void election_init(struct election *m, const struct election_config *config);
+void election_step(struct election *m, const struct election_event *event, int64_t now_ns, struct election_actions *out);
+/* The gate. */
+static inline bool election_may_act(const struct election *m, int64_t now_ns)
+{
+    return now_ns < m->gate_ns;
+}
+
+#endif

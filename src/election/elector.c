@@ -1,0 +1,378 @@
+/*
+ * The elector: the pure machine of election.c with its clock, its API calls, its watch and its users.
+ *
+ * Life of an elector: elector_get makes it (client, identity, incarnation; nothing is sent) -> elector_start: watch and first
+ * step -> steps on every event until the last elector_unref -> EVENT_STOP: the Lease is released -> freed, `done` called.
+ *
+ * Invariants
+ *  - every event passes through elector_step, which reads the boot time itself; the machine never sees a cached clock.
+ *  - users are told from elector_step only, after the machine has settled.
+ *  - the gate that receivers ask is the machine's deadline and `leading`, never `leading` alone.
+ */
+#include "election/elector.h"
+
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "election/elector_internal.h"
+#include "election/identity.h"
+#include "wire/text.h"
+
+#define MS INT64_C(1000000)
+
+/* ---- the set ---- */
+
+struct elector_set *elector_set_new(struct loop *loop, const struct logger *logger)
+{
+    struct elector_set *set = mem_zalloc(sizeof *set);
+    set->loop = loop;
+    set->logger = *logger;
+    list_init(&set->electors);
+    list_init(&set->clients);
+    return set;
+}
+
+void elector_set_free(struct elector_set *set)
+{
+    if (set == NULL)
+        return;
+    CHECK(list_empty(&set->electors) && list_empty(&set->clients));
+    mem_free(set);
+}
+
+static struct elector_client *client_get(struct elector_set *set, const struct kube_config *config, struct err *err)
+{
+    struct kube_client *kube = kube_client_new(set->loop, &set->logger, config, err);
+    if (kube == NULL)
+        return NULL;
+    list_for_each(node, &set->clients) {
+        struct elector_client *c = CONTAINER_OF(node, struct elector_client, link);
+        if (str_eq(kube_client_key(c->kube), kube_client_key(kube))) {
+            kube_client_free(kube);
+            c->ref_count++;
+            return c;
+        }
+    }
+    struct elector_client *c = mem_zalloc(sizeof *c);
+    c->kube = kube;
+    c->ref_count = 1;
+    list_append(&set->clients, &c->link);
+    return c;
+}
+
+static void client_unref(struct elector_client *c)
+{
+    if (--c->ref_count > 0)
+        return;
+    list_remove(&c->link);
+    kube_client_free(c->kube);
+    mem_free(c);
+}
+
+/* ---- making and configuring ---- */
+
+static int64_t request_timeout_ns(const struct elector_config *c)
+{
+    if (c->request_timeout_ns > 0)
+        return c->request_timeout_ns;
+    int64_t ns = c->renew_deadline_ns / 4 < c->retry_period_ns ? c->renew_deadline_ns / 4 : c->retry_period_ns;
+    return ns < 500 * MS ? 500 * MS : ns;
+}
+
+static void configure(struct elector *e, const struct elector_config *c)
+{
+    e->config = *c; /* its texts are used while an elector is made only; e->name and so on are copies */
+    e->request_timeout_ns = request_timeout_ns(c);
+    e->machine.config.duration_ns = c->lease_duration_ns;
+    e->machine.config.renew_deadline_ns = c->renew_deadline_ns;
+    e->machine.config.retry_period_ns = c->retry_period_ns;
+    e->machine.config.margin_ns = c->safety_margin_ns;
+    e->machine.config.release = c->release_on_shutdown;
+}
+
+static bool same_settings(const struct elector *e, const struct elector_config *c)
+{
+    return e->config.lease_duration_ns == c->lease_duration_ns && e->config.renew_deadline_ns == c->renew_deadline_ns &&
+           e->config.retry_period_ns == c->retry_period_ns && e->config.safety_margin_ns == c->safety_margin_ns &&
+           e->config.release_on_shutdown == c->release_on_shutdown && e->request_timeout_ns == request_timeout_ns(c) &&
+           (c->identity.len == 0 || str_eq(e->identity, c->identity));
+}
+
+static void on_timer(void *arg)
+{
+    elector_step_kind(arg, EVENT_TIMER);
+}
+
+static void on_done(void *arg);
+
+static struct elector *elector_new(struct elector_set *set, struct elector_client *client, const struct elector_config *config,
+                                   str namespace)
+{
+    struct elector *e = mem_zalloc(sizeof *e);
+    e->set = set;
+    e->loop = set->loop;
+    e->client = client;
+    arena_init(&e->arena, 512);
+    e->name = arena_str(&e->arena, config->lease_name);
+    e->namespace = arena_str(&e->arena, namespace);
+    struct buf text;
+    buf_init(&text, 4 * KIB);
+    str pod_uid;
+    identity_choose(e->loop, client->kube, config->identity, &text, &pod_uid);
+    e->identity = arena_str(&e->arena, buf_view(&text));
+    buf_clear(&text);
+    incarnation_make(e->loop, &text);
+    e->incarnation = arena_str(&e->arena, buf_view(&text));
+    buf_clear(&text);
+    buf_text(&text, "\"lease\": ");
+    buf_json_string(&text, arena_printf(&e->arena, "%.*s/%.*s", STR_ARG(namespace), STR_ARG(e->name)));
+    e->logger = set->logger;
+    e->logger.fields_json = arena_str(&e->arena, buf_view(&text));
+    buf_deinit(&text);
+
+    struct election_config machine = {
+        .duration_ns = config->lease_duration_ns,
+        .margin_ns = config->safety_margin_ns,
+        .stagger_ns = (int64_t)(loop_random_u64(e->loop) % 200) * MS,
+        .may_take_back = identity_is_exclusive(e->identity, pod_uid, e->namespace, e->name, &e->socket_fd),
+    };
+    election_init(&e->machine, &machine);
+    configure(e, config);
+    lease_init(&e->current);
+    note_init(&e->note);
+    note_init(&e->predecessor.note);
+    list_init(&e->users);
+    e->watch_initial = true;
+    loop_timer_init(e->loop, &e->timer, "elector timer", on_timer, e);
+    loop_timer_init(e->loop, &e->watch_timer, "elector watch", elector_watch_timer, e);
+    loop_task_init(e->loop, &e->done_task, "elector done", on_done, e);
+    list_append(&set->electors, &e->link);
+    return e;
+}
+
+struct elector *elector_get(struct elector_set *set, const struct elector_config *config, uint64_t generation, struct err *err)
+{
+    struct elector_client *client = client_get(set, &config->kube, err);
+    if (client == NULL)
+        return NULL;
+    str namespace = config->lease_namespace.len > 0 ? config->lease_namespace : kube_client_namespace(client->kube);
+    if (namespace.len == 0) {
+        client_unref(client);
+        err_set(err, "lease_namespace is not set, and neither POD_NAMESPACE nor the credentials name a namespace");
+        return NULL;
+    }
+    list_for_each(node, &set->electors) {
+        struct elector *e = CONTAINER_OF(node, struct elector, link);
+        if (e->client != client || !str_eq(e->name, config->lease_name) || !str_eq(e->namespace, namespace) || e->ref_count == 0)
+            continue;
+        if (e->generation == generation && !same_settings(e, config)) {
+            client_unref(client);
+            err_set(err, "another extension uses the Lease %.*s/%.*s with other durations, identity or options: give both the same",
+                    STR_ARG(namespace), STR_ARG(e->name));
+            return NULL;
+        }
+        if (e->generation != generation)
+            configure(e, config);
+        e->generation = generation;
+        e->ref_count++;
+        client_unref(client); /* the elector holds one of its own */
+        return e;
+    }
+    struct elector *e = elector_new(set, client, config, namespace);
+    e->generation = generation;
+    e->ref_count = 1;
+    return e;
+}
+
+void elector_start(struct elector *e)
+{
+    if (e->started)
+        return;
+    e->started = true;
+    log_info(&e->logger, "Campaigning for the Lease", F_STR("identity", e->identity),
+             F_STR("server", kube_client_server(e->client->kube)));
+    elector_watch_begin(e);
+    elector_step_kind(e, EVENT_START);
+}
+
+/* ---- the end ---- */
+
+static void elector_free(struct elector *e)
+{
+    elector_call_cancel(e);
+    elector_watch_end(e);
+    loop_timer_clear(&e->timer);
+    loop_timer_clear(&e->watch_timer);
+    loop_task_cancel(&e->done_task);
+    list_remove(&e->link);
+    client_unref(e->client);
+    if (e->socket_fd >= 0)
+        close(e->socket_fd);
+    lease_deinit(&e->current);
+    note_deinit(&e->note);
+    note_deinit(&e->predecessor.note);
+    arena_deinit(&e->arena);
+    mem_free(e);
+}
+
+static void on_done(void *arg)
+{
+    struct elector *e = arg;
+    void (*done)(void *) = e->done;
+    void *done_arg = e->done_arg;
+    CHECK(list_empty(&e->users));
+    elector_free(e);
+    if (done != NULL)
+        done(done_arg);
+}
+
+/* `done` for a reference that was not the last one. */
+struct early_done {
+    struct loop_task task;
+    void (*done)(void *arg);
+    void *arg;
+};
+
+static void on_early_done(void *arg)
+{
+    struct early_done early = *(struct early_done *)arg;
+    mem_free(arg);
+    early.done(early.arg);
+}
+
+void elector_unref(struct elector *e, void (*done)(void *arg), void *arg)
+{
+    CHECK(e->ref_count > 0);
+    if (--e->ref_count > 0) {
+        if (done == NULL)
+            return;
+        struct early_done *early = mem_zalloc(sizeof *early);
+        early->done = done;
+        early->arg = arg;
+        loop_task_init(e->loop, &early->task, "elector unref", on_early_done, early);
+        loop_task_post(&early->task);
+        return;
+    }
+    e->done = done;
+    e->done_arg = arg;
+    if (!e->started) {
+        loop_task_post(&e->done_task);
+        return;
+    }
+    elector_step_kind(e, EVENT_STOP);
+}
+
+/* ---- users ---- */
+
+static void tell_users(struct elector *e)
+{
+    /* A user may leave, or another join, while being told: begin again until all know. */
+    for (bool all_told = false; !all_told;) {
+        all_told = true;
+        list_for_each(node, &e->users) {
+            struct elector_user *user = CONTAINER_OF(node, struct elector_user, link);
+            if (user->told_leading == e->leading)
+                continue;
+            user->told_leading = e->leading;
+            all_told = false;
+            user->on_change(user->arg, e->leading);
+            break;
+        }
+    }
+}
+
+void elector_join(struct elector *e, struct elector_user *user)
+{
+    user->told_leading = false;
+    list_append(&e->users, &user->link);
+    if (e->leading)
+        loop_timer_set(&e->timer, loop_boot_ns(e->loop)); /* the next step tells it */
+}
+
+void elector_leave(struct elector *e, struct elector_user *user)
+{
+    (void)e;
+    list_remove(&user->link);
+}
+
+bool elector_may_emit(const struct elector *e)
+{
+    return e->leading && election_may_act(&e->machine, loop_boot_ns(e->loop));
+}
+
+uint64_t elector_term(const struct elector *e)
+{
+    return e->term;
+}
+
+str elector_lease_name(const struct elector *e)
+{
+    return e->name;
+}
+
+str elector_identity(const struct elector *e)
+{
+    return e->identity;
+}
+
+str elector_lease_uid(const struct elector *e)
+{
+    return e->current_present ? e->current.uid : STR_NONE;
+}
+
+/* ---- steps ---- */
+
+static void begin_term(struct elector *e, bool reopened)
+{
+    e->term++;
+    e->led_since_ns = loop_boot_ns(e->loop);
+    elector_inherit(e, reopened);
+    e->leading = true;
+}
+
+static void carry_out_report(struct elector *e, enum election_report report)
+{
+    switch (report) {
+    case REPORT_LED:
+    case REPORT_GATE_REOPENED:
+        begin_term(e, report == REPORT_GATE_REOPENED);
+        break;
+    case REPORT_LOST_FOREIGN:
+    case REPORT_LOST_GATE:
+        e->leading = false;
+        break;
+    default:
+        break;
+    }
+    elector_log_report(e, report);
+}
+
+void elector_step(struct elector *e, const struct election_event *event)
+{
+    struct election_actions out;
+    election_step(&e->machine, event, loop_boot_ns(e->loop), &out);
+    if (out.cancel)
+        elector_call_cancel(e);
+    /* The call first: what it waits for is the network. */
+    if (out.call != CALL_NONE)
+        elector_call_start(e, out.call, out.fresh_connection);
+    for (size_t i = 0; i < out.report_count; i++)
+        carry_out_report(e, out.reports[i]);
+    if (e->machine.state >= ELECTION_RELEASING)
+        e->leading = false;
+    if (out.wake_ns == INT64_MAX)
+        loop_timer_clear(&e->timer);
+    else
+        loop_timer_set(&e->timer, out.wake_ns);
+    tell_users(e);
+    if (e->machine.state == ELECTION_STOPPED && e->ref_count == 0) {
+        elector_watch_end(e);
+        loop_task_post(&e->done_task);
+    }
+}
+
+void elector_step_kind(struct elector *e, enum election_event_kind kind)
+{
+    const struct election_event event = {.kind = kind, .random = loop_random_u64(e->loop)};
+    elector_step(e, &event);
+}

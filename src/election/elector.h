@@ -1,0 +1,79 @@
+/*
+ * Leadership of one Lease in this process: the election state machine with its timers and API calls, the gate, and the
+ * hand-over note. One elector for each Lease and client in a process, shared by all that ask for it, also across a reload.
+ */
+#ifndef ELECTION_ELECTOR_H
+#define ELECTION_ELECTOR_H
+
+#include "base/list.h"
+#include "io/loop.h"
+#include "kube/client.h"
+
+struct elector_set; /* all electors of a process, by Lease and client */
+struct elector_set *elector_set_new(struct loop *loop, const struct logger *logger);
+/* All electors must be gone. */
+void elector_set_free(struct elector_set *set);
+
+struct elector_config {
+    struct kube_config kube;
+    str lease_name, lease_namespace; /* namespace empty: that of the client, else an error */
+    str identity;                    /* empty: pod name and uid, else host name and random */
+    int64_t lease_duration_ns;       /* whole seconds */
+    int64_t renew_deadline_ns;
+    int64_t retry_period_ns;
+    int64_t safety_margin_ns;        /* the gate closes so long before the Lease may be taken */
+    int64_t request_timeout_ns;      /* of one call; 0: min(retry_period, renew_deadline / 4), at least 500 ms */
+    bool release_on_shutdown;
+};
+
+struct elector;
+/* A new reference to the elector of that Lease; makes one if there is none (client included, nothing is sent). A Lease that
+ * `generation` (a number for each loaded configuration) already uses with other settings is an error; an elector of an older
+ * generation takes the new settings over. */
+struct elector *elector_get(struct elector_set *set, const struct elector_config *config, uint64_t generation, struct err *err);
+/* Begins to campaign; harmless if it does. */
+void elector_start(struct elector *e);
+/* Gives the reference up. The last one ends candidacy: the Lease is released (waiting at most 2 s for it), then `done` is
+ * called, in any case later from the loop. */
+void elector_unref(struct elector *e, void (*done)(void *arg), void *arg);
+
+/* Somebody who acts only while this process leads. */
+struct elector_user {
+    struct list link;
+    void (*on_change)(void *arg, bool leading); /* from the loop; on every change, and soon after joining if it leads then */
+    void *arg;
+    bool told_leading; /* the elector's: what it was told last */
+};
+void elector_join(struct elector *e, struct elector_user *user);
+void elector_leave(struct elector *e, struct elector_user *user);
+
+/* The gate: reads the clock. True only if no other replica can lead now. */
+bool elector_may_emit(const struct elector *e);
+/* Counts this process's terms, from 1; 0: never led. */
+uint64_t elector_term(const struct elector *e);
+str elector_lease_name(const struct elector *e);
+str elector_identity(const struct elector *e);
+/* The Lease's uid, empty while unknown; for phases that all replicas agree on. */
+str elector_lease_uid(const struct elector *e);
+
+/* -- the hand-over note: what the successor must know of each receiver -- */
+struct note_entry {
+    int64_t interval_ns;
+    int64_t phase_ns;        /* ticks are at multiples of interval plus phase */
+    int64_t start_ns;        /* start of the series, 0: none */
+    int64_t enqueued_ns;     /* last tick of which every batch was handed to the queues, 0: none */
+    int64_t acknowledged_ns; /* last tick that every exporter has acknowledged, 0: none */
+    str position;            /* PUSH receivers: acknowledged; may be empty */
+};
+/* What we write with the next renewal and with the release. Cheap; only while leading. */
+void elector_note_set(struct elector *e, str receiver_id, const struct note_entry *entry);
+enum inheritance {
+    INHERIT_NONE,     /* no predecessor, no note, or one that cannot be trusted */
+    INHERIT_RELEASED, /* handed over in order: go on after enqueued */
+    INHERIT_EXPIRED,  /* crashed or cut off: its gate was closed at *gate_closed_ns (wall clock) at the latest */
+    INHERIT_OWN,      /* our own earlier term, or a restart of this pod's container that took its own Lease back */
+};
+/* What the note said of this receiver when the present term began. Valid while leading. */
+enum inheritance elector_note_get(const struct elector *e, str receiver_id, struct note_entry *entry, int64_t *gate_closed_ns);
+
+#endif

@@ -1,0 +1,119 @@
+/* Shared by the files of the elector; not for others. */
+#ifndef ELECTION_ELECTOR_INTERNAL_H
+#define ELECTION_ELECTOR_INTERNAL_H
+
+#include "election/election.h"
+#include "election/elector.h"
+#include "election/note.h"
+#include "kube/lease.h"
+
+/* Writes that may have reached the server without our seeing the answer; by their renewTime we know our own hand. */
+enum { ELECTOR_ATTEMPTS = 4 };
+
+struct elector_client {
+    struct list link;
+    struct kube_client *kube;
+    uint32_t ref_count;
+};
+
+struct elector_set {
+    struct loop *loop;
+    struct logger logger;
+    struct list electors;
+    struct list clients; /* one for each server and credential, shared by the electors */
+};
+
+/* What the record said when our claim went out: decides what we inherit. */
+struct elector_predecessor {
+    bool valid;
+    enum election_holder holder;
+    bool released;
+    int64_t gate_closed_ns; /* boot time */
+    struct note note;       /* empty if there was none to trust */
+};
+
+struct elector {
+    struct list link;
+    struct elector_set *set;
+    struct loop *loop;
+    struct logger logger;
+    uint32_t ref_count;
+    uint64_t generation;
+    bool started;
+
+    struct arena arena;      /* texts of the configuration */
+    struct elector_config config;
+    int64_t request_timeout_ns;
+    str namespace, name, identity, incarnation;
+    int socket_fd;           /* -1: none */
+    struct elector_client *client;
+
+    struct election machine;
+    struct loop_timer timer;
+    struct kube_call *call;
+    enum election_call call_kind;
+    int64_t attempts_ns[ELECTOR_ATTEMPTS]; /* renewTime of our latest writes */
+    size_t attempt_next;
+    bool call_failure_logged, namespace_logged;
+
+    struct lease current;    /* newest known record, for the next write */
+    bool current_present;
+    uint64_t current_version;
+
+    struct lease_watch *watch;
+    struct loop_timer watch_timer;
+    bool watch_initial;      /* ask for sendInitialEvents: false once the server refused it */
+    bool watch_denied;       /* 403 was said */
+    bool watch_saw_lease;
+    uint32_t watch_failures;
+    uint64_t watch_version;  /* newest version that the watch delivered */
+    int64_t watch_started_ns;
+
+    struct list users;
+    bool leading;            /* what users are told */
+    uint64_t term;
+    int64_t led_since_ns;    /* boot time */
+
+    struct note note;        /* what we leave behind */
+    size_t note_left_out;
+    struct elector_predecessor predecessor;
+    enum inheritance inheritance;
+    int64_t inherited_gate_closed_ns; /* wall clock */
+
+    void (*done)(void *arg);
+    void *done_arg;
+    struct loop_task done_task;
+};
+
+/* Feeds the machine and carries out what it says. */
+void elector_step(struct elector *e, const struct election_event *event);
+void elector_step_kind(struct elector *e, enum election_event_kind kind);
+
+/* elector_call.c: requests and what their answers mean */
+void elector_call_start(struct elector *e, enum election_call call, bool fresh_connection);
+void elector_call_cancel(struct elector *e);
+/* The machine's view of a record; also keeps it as `current` if it is newer or `authoritative`. */
+struct election_lease elector_view(struct elector *e, const struct lease *lease, bool authoritative);
+
+/* elector_watch.c */
+void elector_watch_begin(struct elector *e);
+void elector_watch_restart(struct elector *e);
+void elector_watch_end(struct elector *e);
+void elector_watch_timer(void *arg);
+
+/* elector_log.c */
+void elector_log_report(struct elector *e, enum election_report report);
+void elector_log_failure(struct elector *e, const struct kube_result *result);
+void elector_log_recovery(struct elector *e);
+/* The Role that this elector needs, as one line of YAML. */
+void elector_role(struct buf *out, const struct elector *e);
+
+/* elector_note.c */
+/* At a claim: keeps what the record says of the predecessor. */
+void elector_remember_predecessor(struct elector *e);
+/* At the beginning of a term: what we inherit. */
+void elector_inherit(struct elector *e, bool reopened);
+/* The note annotation for the next write of a term with these transitions. */
+void elector_note_write(struct elector *e, struct lease *lease);
+
+#endif

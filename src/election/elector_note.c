@@ -1,0 +1,98 @@
+/*
+ * The hand-over note in an elector: reading the predecessor's at a claim, keeping our own, writing it with each renewal and with
+ * the release. A claim writes what was inherited again under its own token, so that a second crash does not lose it.
+ */
+#include "election/elector_internal.h"
+
+#include "base/limits.h"
+
+/* Reads the note of `current` if the record's own token vouches for it: client-go leaders keep annotations they do not know, so a
+ * note may be older than the term before ours. */
+static void read_note(struct elector *e, struct note *note)
+{
+    note_clear(note);
+    str text = lease_annotation_get(&e->current, STR(NOTE_ANNOTATION));
+    if (text.len == 0)
+        return;
+    struct err err;
+    if (!note_parse(note, text, &err)) {
+        log_warn(&e->logger, "Ignoring the hand-over note of the previous leader", F_ERR(&err));
+        return;
+    }
+    if (!str_eq(note->lease_uid, e->current.uid) || note->transitions != e->current.transitions)
+        note_clear(note);
+}
+
+void elector_remember_predecessor(struct elector *e)
+{
+    struct elector_predecessor *p = &e->predecessor;
+    bool retry = e->current_present && e->machine.lease.holder == HOLDER_ME && p->valid;
+    if (retry)
+        return; /* the answer to our first claim was lost: what it saw is what counts */
+    p->valid = true;
+    p->released = e->current_present && e->machine.lease.released;
+    p->holder = e->current_present ? e->machine.lease.holder : HOLDER_NONE;
+    if (e->current_present)
+        read_note(e, &p->note);
+    else
+        note_clear(&p->note);
+    p->gate_closed_ns = e->machine.promised_ns - p->note.margin_ns;
+    if (p->holder == HOLDER_TWIN && e->machine.config.may_take_back)
+        p->gate_closed_ns = loop_boot_ns(e->loop); /* a dead process of this pod */
+}
+
+void elector_inherit(struct elector *e, bool reopened)
+{
+    struct elector_predecessor *p = &e->predecessor;
+    int64_t boot_ns = loop_boot_ns(e->loop);
+    e->inherited_gate_closed_ns = loop_wall_ns(e->loop) - (boot_ns - p->gate_closed_ns);
+    if (reopened || (p->valid && p->holder == HOLDER_ME)) {
+        e->inheritance = INHERIT_OWN;
+    } else if (p->note.receiver_count == 0) {
+        e->inheritance = INHERIT_NONE;
+        note_clear(&e->note);
+    } else {
+        e->inheritance = p->released ? INHERIT_RELEASED : INHERIT_EXPIRED;
+        note_clear(&e->note);
+        for (size_t i = 0; i < p->note.receiver_count; i++)
+            note_put(&e->note, p->note.receivers[i].id, &p->note.receivers[i].entry);
+    }
+    p->valid = false;
+}
+
+void elector_note_set(struct elector *e, str receiver_id, const struct note_entry *entry)
+{
+    if (e->leading || e->machine.state == ELECTION_RELEASING)
+        note_put(&e->note, receiver_id, entry);
+}
+
+enum inheritance elector_note_get(const struct elector *e, str receiver_id, struct note_entry *entry, int64_t *gate_closed_ns)
+{
+    const struct note_entry *found = note_find(&e->note, receiver_id);
+    *gate_closed_ns = e->inherited_gate_closed_ns;
+    if (found == NULL || e->inheritance == INHERIT_NONE)
+        return INHERIT_NONE;
+    *entry = *found;
+    return e->inheritance;
+}
+
+void elector_note_write(struct elector *e, struct lease *lease)
+{
+    /* At a claim the new term's note is the predecessor's, under our token. */
+    struct note *note = e->call_kind == CALL_CLAIM && e->predecessor.holder != HOLDER_ME ? &e->predecessor.note : &e->note;
+    int64_t margin_ns = note->margin_ns;
+    note->lease_uid = lease->uid;
+    note->transitions = lease->transitions;
+    note->margin_ns = e->machine.config.margin_ns;
+    struct buf text;
+    buf_init(&text, 2 * LIMIT_NOTE_BYTES);
+    size_t left_out = note_print(&text, note);
+    lease_annotation_set(lease, STR(NOTE_ANNOTATION), buf_view(&text));
+    buf_deinit(&text);
+    note->margin_ns = margin_ns;
+    note->lease_uid = STR_NONE;
+    if (left_out > e->note_left_out)
+        log_warn(&e->logger, "The hand-over note is full: some receivers start afresh after a change of leader",
+                 F_INT("receivers_left_out", left_out), F_INT("limit_bytes", LIMIT_NOTE_BYTES));
+    e->note_left_out = left_out;
+}

@@ -1,0 +1,154 @@
+/*
+ * The elector's one watch. It answers "is there a Lease, who holds it" and goes on; while it is down or not allowed, the machine
+ * reads instead. A normal end (the server closes watches every few minutes) is followed by a new one without a word.
+ */
+#include "base/limits.h"
+#include "election/elector_internal.h"
+
+#define MS INT64_C(1000000)
+#define SECOND_NS (1000 * MS)
+#define WATCH_IDLE_TIMEOUT_MS 90000     /* bookmarks come about once a minute */
+#define WATCH_DENIED_RETRY_NS (60 * SECOND_NS)
+#define WATCH_RETRY_FIRST_NS (100 * MS)
+#define WATCH_RETRY_MAX_NS (5 * SECOND_NS)
+#define WATCH_SHORT_NS SECOND_NS        /* one that ends sooner counts as a failure */
+
+static void on_watch_event(void *arg, enum lease_event kind, const struct lease *lease, const struct kube_result *result);
+
+void elector_watch_begin(struct elector *e)
+{
+    CHECK(e->watch == NULL);
+    loop_timer_clear(&e->watch_timer);
+    /* Between 5 and 10 minutes, as client-go does, so that a fleet's watches do not end together. */
+    int64_t timeout_s = 300 + (int64_t)(loop_random_u64(e->loop) % 300);
+    str version = e->watch_initial || !e->current_present ? STR_NONE : e->current.resource_version;
+    e->watch_saw_lease = false;
+    e->watch_version = 0;
+    e->watch_started_ns = loop_boot_ns(e->loop);
+    e->watch = lease_watch_start(e->client->kube, e->namespace, e->name, e->watch_initial, version, timeout_s,
+                                 WATCH_IDLE_TIMEOUT_MS, on_watch_event, e);
+}
+
+void elector_watch_end(struct elector *e)
+{
+    if (e->watch != NULL)
+        lease_watch_free(e->watch);
+    e->watch = NULL;
+    loop_timer_clear(&e->watch_timer);
+}
+
+void elector_watch_restart(struct elector *e)
+{
+    if (e->watch == NULL || e->machine.state >= ELECTION_RELEASING)
+        return;
+    elector_watch_end(e);
+    e->machine.watch_up = false;
+    loop_timer_set_after(&e->watch_timer, 0);
+}
+
+void elector_watch_timer(void *arg)
+{
+    struct elector *e = arg;
+    if (e->watch == NULL && e->machine.state < ELECTION_RELEASING)
+        elector_watch_begin(e);
+}
+
+static void say_denied(struct elector *e, const struct kube_result *result)
+{
+    if (e->watch_denied)
+        return;
+    e->watch_denied = true;
+    struct buf role;
+    buf_init(&role, 4 * KIB);
+    elector_role(&role, e);
+    log_warn(&e->logger, "No permission to watch the Lease: it is read every retry_period instead, and a change of leader takes longer",
+             F_ERR(&result->err), F_STR("role", buf_view(&role)));
+    buf_deinit(&role);
+}
+
+/* When to watch again; 0: at once and without a word to the machine. */
+static int64_t ended(struct elector *e, const struct kube_result *result)
+{
+    bool was_short = loop_boot_ns(e->loop) - e->watch_started_ns < WATCH_SHORT_NS;
+    bool orderly = result->outcome == HTTP_DONE && (result->status == 200 || result->status == 410);
+    if (orderly && !was_short) {
+        e->watch_failures = 0;
+        return 0;
+    }
+    if (result->outcome == HTTP_DONE && result->status == 403) {
+        say_denied(e, result);
+        return WATCH_DENIED_RETRY_NS;
+    }
+    if (result->outcome == HTTP_DONE && (result->status == 422 || result->status == 400) && e->watch_initial) {
+        e->watch_initial = false; /* a server from before streaming lists */
+        log_debug(&e->logger, "The API server does not offer sendInitialEvents, watching from a read instead", F_ERR(&result->err));
+        return WATCH_RETRY_FIRST_NS;
+    }
+    uint32_t doublings = e->watch_failures < 8 ? e->watch_failures : 8;
+    e->watch_failures++;
+    log_debug(&e->logger, "The watch on the Lease ended", F_INT("status", result->status), F_ERR(&result->err));
+    int64_t delay_ns = WATCH_RETRY_FIRST_NS << doublings;
+    delay_ns = delay_ns < WATCH_RETRY_MAX_NS ? delay_ns : WATCH_RETRY_MAX_NS;
+    return delay_ns / 2 + (int64_t)(loop_random_u64(e->loop) % (uint64_t)(delay_ns / 2));
+}
+
+static void on_ended(struct elector *e, const struct kube_result *result)
+{
+    lease_watch_free(e->watch);
+    e->watch = NULL;
+    if (e->machine.state >= ELECTION_RELEASING)
+        return;
+    int64_t delay_ns = ended(e, result);
+    loop_timer_set_after(&e->watch_timer, delay_ns);
+    if (delay_ns > 0)
+        elector_step_kind(e, EVENT_WATCH_DOWN);
+}
+
+static void on_lease(struct elector *e, const struct lease *lease, enum election_event_kind kind)
+{
+    struct election_event event = {.kind = kind, .random = loop_random_u64(e->loop)};
+    if (kind == EVENT_DELETED) {
+        uint64_t version = 0;
+        if (!str_to_u64(lease->resource_version, &version) || (e->current_present && version <= e->current_version))
+            return;
+        event.lease.version = version;
+        e->current_version = version;
+        e->current_present = false;
+    } else {
+        event.lease = elector_view(e, lease, false);
+        e->watch_version = event.lease.version;
+    }
+    e->watch_failures = 0;
+    elector_step(e, &event);
+}
+
+static void on_watch_event(void *arg, enum lease_event kind, const struct lease *lease, const struct kube_result *result)
+{
+    struct elector *e = arg;
+    switch (kind) {
+    case LEASE_OPENED:
+        if (e->watch_denied)
+            log_info(&e->logger, "The Lease can be watched now");
+        e->watch_denied = false;
+        elector_step_kind(e, EVENT_WATCH_UP);
+        break;
+    case LEASE_SEEN:
+        e->watch_saw_lease = true;
+        on_lease(e, lease, EVENT_SEEN);
+        break;
+    case LEASE_DELETED:
+        on_lease(e, lease, EVENT_DELETED);
+        break;
+    case LEASE_SYNCED:
+        if (!e->watch_saw_lease && e->call == NULL) {
+            e->current_present = false;
+            elector_step_kind(e, EVENT_ABSENT);
+        }
+        break;
+    case LEASE_BOOKMARK:
+        break;
+    case LEASE_ENDED:
+        on_ended(e, result);
+        break;
+    }
+}

@@ -1,0 +1,22 @@
+/* Small files and process environment, read at once. */
+#ifndef IO_FILE_H
+#define IO_FILE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* The whole file appended to `out`; err names path and reason; code = errno (EFBIG when over the buffer's maximum). */
+NODISCARD bool file_read(const char *path, struct buf *out, struct err *err);
+/* Identity of a file's present content, to notice rotation: mtime, size, inode; 0 if it is not there. */
+uint64_t file_stamp(const char *path);
+/* An environment variable; false if it is not set. Valid until the environment changes. */
+bool env_get(const char *name, str *value);
+str host_name(char *buffer, size_t size);
+/* Bytes that the memory cgroup of this process allows (v2 or v1), or 0 when there is no limit. */
+uint64_t cgroup_memory_limit(void);
+/* The same from other places than /proc/self/cgroup and /sys/fs/cgroup. */
+uint64_t cgroup_memory_limit_at(const char *self_path, const char *mount_path);
+/* Binds an abstract Unix socket of that name for the life of the process; false if another process holds it. *fd to close. */
+NODISCARD bool abstract_socket_claim(str name, int *fd);
+
+#endif

@@ -1,0 +1,111 @@
+/* What the files of the HTTP client share: http_client.c (life), http_call.c (one exchange), http_pool.c (libcurl and libuv). */
+#ifndef IO_HTTP_INTERNAL_H
+#define IO_HTTP_INTERNAL_H
+
+#include <curl/curl.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "io/http_client.h"
+#include "io/http_proxy.h"
+#include "io/http_tls.h"
+
+struct http_response {
+    int status; /* of the last complete header block; 0: none yet */
+    bool http2;
+    bool head_done;       /* the final header block is complete; what follows are trailers */
+    struct buf lines;     /* header and trailer lines as they came, each with its line end */
+    size_t trailer_start; /* offset in `lines` */
+};
+enum http_line { HTTP_LINE_MORE, HTTP_LINE_HEAD_DONE, HTTP_LINE_TOO_LARGE };
+void http_response_init(struct http_response *r);
+void http_response_deinit(struct http_response *r);
+/* Takes the next line of an answer's header or trailers; HEAD_DONE once, at the end of the final header. */
+enum http_line http_response_feed(struct http_response *r, str line);
+
+struct http_client {
+    struct loop *loop;
+    struct logger logger;
+    enum http_version version;
+    struct http_tls_set *tls;
+    struct http_proxy_set *proxy;
+    char *user_agent; /* or NULL */
+    long connect_timeout_ms;
+    long connections_max;
+    struct list pools; /* the first one that is not retired takes requests */
+    struct list calls; /* all but those in `ended` */
+    struct list ended; /* finished or cancelled, to be freed when nothing of ours is on the stack */
+    uint64_t call_number;   /* of the next call */
+    struct loop_task start; /* puts new calls under way */
+    unsigned depth;         /* handlers of this client on the stack */
+    bool freed;
+};
+
+/* One multi handle: connections and the calls on them. */
+struct http_pool {
+    struct list node; /* in client->pools */
+    struct http_client *client;
+    CURLM *multi;
+    struct loop_timer curl_timer;
+    struct loop_timer idle_timer; /* armed while there are no calls */
+    struct list sockets;          /* struct http_socket: those that libcurl waits for */
+    int *open_fds;                /* all sockets of connections, waited for or idle */
+    size_t open_count, open_cap;
+    size_t call_count, stream_count;
+    bool retired; /* takes no new calls; freed with its last one */
+};
+
+enum http_stop { HTTP_STOP_NOT, HTTP_STOP_TOO_LARGE, HTTP_STOP_ABORTED };
+
+struct http_call {
+    struct list node; /* in client->calls or client->ended */
+    struct http_client *client;
+    struct http_pool *pool; /* NULL: not under way */
+    CURL *easy;
+    uint64_t number;
+    struct curl_slist *headers, *connect_to;
+    struct http_tls_set *tls;
+    char *method, *url; /* as given */
+    char *body_copy;
+    str body;
+    size_t body_sent;
+    size_t body_max;
+    int64_t idle_timeout_ns;
+    int64_t last_data_ns;
+    struct loop_timer timeout, idle;
+    struct http_response response;
+    struct buf answer;
+    size_t answer_bytes; /* received, kept or not */
+    enum http_stop stop;
+    bool stream;
+    bool started;  /* or waiting for client->start */
+    bool silenced; /* no callback any more */
+    void (*on_headers)(void *arg, const struct http_response *r);
+    bool (*on_data)(void *arg, str data);
+    void (*on_done)(void *arg, const struct http_result *result);
+    void *arg;
+    struct err refused; /* what is wrong with the request itself; text empty if nothing */
+    char curl_error[CURL_ERROR_SIZE];
+};
+
+/* http_client.c: around everything that may call back; the last leave does what had to wait. */
+void http_client_enter(struct http_client *client);
+void http_client_leave(struct http_client *client);
+
+/* http_call.c */
+struct http_call *http_call_new(struct http_client *client, const struct http_request *request);
+void http_call_free(struct http_call *call);
+/* Calls on_done, unless silenced, and moves the call to client->ended. Within enter and leave only. */
+void http_call_finish(struct http_call *call, enum http_outcome outcome, CURLcode code);
+/* The outcome of a transfer that libcurl ended. */
+void http_call_curl_done(struct http_call *call, CURLcode code);
+
+/* http_pool.c */
+void http_pool_start(struct http_call *call); /* puts it on a pool of its client */
+void http_pool_remove(struct http_call *call);
+void http_pool_retire(struct http_pool *pool); /* closes idle connections; http_client_leave frees it once it has no calls */
+void http_pool_free(struct http_pool *pool);
+curl_socket_t http_pool_open_socket(void *pool, curlsocktype purpose, struct curl_sockaddr *address);
+int http_pool_close_socket(void *pool, curl_socket_t fd);
+
+#endif

@@ -1,0 +1,303 @@
+/*
+ * One multi handle of libcurl on the loop: sockets by uv_poll, libcurl's one timer by a loop_timer.
+ *
+ * Life of a pool: made by the first call that finds none with room; libcurl tells us which sockets
+ * it waits for and when it wants to be called, we tell libcurl what happened, and then collect the
+ * transfers that are over. A pool without calls closes its connections after
+ * LIMIT_HTTP_IDLE_POOL_MS by being retired; a retired pool takes no calls and is freed with its
+ * last one.
+ *
+ * libcurl cannot be told to close idle connections of a handle that is still used, so we open the
+ * sockets ourselves, know which are idle (those it does not wait for), and shut these down.
+ *
+ * Invariants: libcurl's functions are never called from within libcurl's callbacks; calls are
+ * removed from a handle only by http_call_finish and http_cancel at depth 0 of libcurl.
+ */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "io/http_internal.h"
+#include "io/loop_uv.h"
+
+enum { NS_PER_MS = 1000000 };
+
+struct http_socket {
+    struct list node; /* in pool->sockets; in none once it is closing */
+    struct http_pool *pool;
+    curl_socket_t fd;
+    int events;
+    uv_poll_t poll;
+};
+
+/* -- what libcurl ended -- */
+
+static void collect_done(struct http_pool *pool)
+{
+    int left;
+    for (CURLMsg *message = curl_multi_info_read(pool->multi, &left); message != NULL;
+         message = curl_multi_info_read(pool->multi, &left)) {
+        CHECK(message->msg == CURLMSG_DONE);
+        CURLcode code = message->data.result; /* gone with the handle */
+        struct http_call *call = NULL;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
+        http_call_curl_done(call, code);
+    }
+}
+
+/* The kernel refused to watch a socket: libcurl gives the whole handle up. */
+static void abandon(struct http_pool *pool)
+{
+    http_pool_retire(pool);
+    while (pool->call_count > 0) {
+        struct http_call *call = NULL;
+        list_for_each (node, &pool->client->calls)
+            if (CONTAINER_OF(node, struct http_call, node)->pool == pool)
+                call = CONTAINER_OF(node, struct http_call, node);
+        if (call == NULL)
+            break; /* the others were cancelled */
+        http_call_finish(call, HTTP_BROKEN, CURLE_ABORTED_BY_CALLBACK);
+    }
+}
+
+static void act(struct http_pool *pool, curl_socket_t fd, int mask)
+{
+    int running;
+    struct http_client *client = pool->client;
+    http_client_enter(client);
+    CURLMcode code = curl_multi_socket_action(pool->multi, fd, mask, &running);
+    collect_done(pool);
+    if (code != CURLM_OK)
+        abandon(pool);
+    http_client_leave(client);
+}
+
+/* -- sockets that libcurl waits for -- */
+
+struct socket_event {
+    struct http_socket *s;
+    int mask;
+};
+
+static void socket_closed(uv_handle_t *handle)
+{
+    mem_free(CONTAINER_OF(handle, struct http_socket, poll));
+}
+
+static void socket_forget(struct http_socket *s)
+{
+    list_remove(&s->node);
+    uv_close((uv_handle_t *)&s->poll, socket_closed);
+}
+
+static void on_socket(uv_poll_t *poll, int status, int events);
+
+static void socket_act(void *arg)
+{
+    const struct socket_event *event = arg;
+    struct http_socket *s = event->s;
+    act(s->pool, s->fd, event->mask);
+    /* libuv stops a handle that reports an error; libcurl may still want it. `s` itself lives until
+     * the next turn. */
+    if (!uv_is_closing((uv_handle_t *)&s->poll) && !uv_is_active((uv_handle_t *)&s->poll))
+        (void)uv_poll_start(&s->poll, s->events, on_socket);
+}
+
+static void on_socket(uv_poll_t *poll, int status, int events)
+{
+    struct http_socket *s = CONTAINER_OF(poll, struct http_socket, poll);
+    struct socket_event event = {.s = s};
+    if (status < 0)
+        event.mask = CURL_CSELECT_ERR;
+    if (events & UV_READABLE)
+        event.mask |= CURL_CSELECT_IN;
+    if (events & UV_WRITABLE)
+        event.mask |= CURL_CSELECT_OUT;
+    loop_call(s->pool->client->loop, "http socket", socket_act, &event);
+}
+
+static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+    (void)easy;
+    struct http_pool *pool = arg;
+    struct http_socket *s = socket_arg;
+    if (what == CURL_POLL_REMOVE) {
+        if (s != NULL)
+            socket_forget(s);
+        curl_multi_assign(pool->multi, fd, NULL);
+        return 0;
+    }
+    if (s == NULL) {
+        s = mem_zalloc(sizeof(*s));
+        s->pool = pool;
+        s->fd = fd;
+        if (uv_poll_init_socket(loop_uv(pool->client->loop), &s->poll, fd) != 0) {
+            mem_free(s);
+            return -1; /* the transfer fails */
+        }
+        list_append(&pool->sockets, &s->node);
+        CHECK(curl_multi_assign(pool->multi, fd, s) == CURLM_OK);
+    }
+    s->events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+    return uv_poll_start(&s->poll, s->events, on_socket) == 0 ? 0 : -1;
+}
+
+/* -- sockets of connections -- */
+
+static void socket_options(curl_socket_t fd)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = {
+        {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, LIMIT_HTTP_KEEPALIVE_IDLE_S},
+        {IPPROTO_TCP, TCP_KEEPINTVL, LIMIT_HTTP_KEEPALIVE_INTERVAL_S},
+        {IPPROTO_TCP, TCP_KEEPCNT, LIMIT_HTTP_KEEPALIVE_PROBES},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, LIMIT_HTTP_UNACKED_MS},
+        {IPPROTO_TCP, TCP_NODELAY, 1},
+    };
+    for (size_t i = 0; i < COUNT_OF(options); i++)
+        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
+}
+
+curl_socket_t http_pool_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)purpose;
+    struct http_pool *pool = arg;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
+    socket_options(fd);
+    if (pool->open_count == pool->open_cap) {
+        pool->open_cap = pool->open_cap == 0 ? 4 : pool->open_cap * 2;
+        pool->open_fds = mem_realloc(pool->open_fds, pool->open_cap * sizeof(int));
+    }
+    pool->open_fds[pool->open_count++] = fd;
+    return fd;
+}
+
+int http_pool_close_socket(void *arg, curl_socket_t fd)
+{
+    struct http_pool *pool = arg;
+    for (size_t i = 0; i < pool->open_count; i++)
+        if (pool->open_fds[i] == fd) {
+            pool->open_fds[i] = pool->open_fds[--pool->open_count];
+            break;
+        }
+    return close(fd);
+}
+
+static bool is_waited_for(const struct http_pool *pool, int fd)
+{
+    list_for_each (node, &pool->sockets)
+        if (CONTAINER_OF(node, struct http_socket, node)->fd == fd)
+            return true;
+    return false;
+}
+
+void http_pool_retire(struct http_pool *pool)
+{
+    pool->retired = true;
+    for (size_t i = 0; i < pool->open_count; i++)
+        if (!is_waited_for(pool, pool->open_fds[i]))
+            (void)shutdown(pool->open_fds[i], SHUT_RDWR);
+}
+
+/* -- timers -- */
+
+static int on_curl_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+    (void)multi;
+    struct http_pool *pool = arg;
+    if (timeout_ms < 0)
+        loop_timer_clear(&pool->curl_timer);
+    else
+        loop_timer_set_after(&pool->curl_timer, (int64_t)timeout_ms * NS_PER_MS);
+    return 0;
+}
+
+static void curl_timer_fired(void *arg)
+{
+    act(arg, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void idle_timer_fired(void *arg)
+{
+    struct http_pool *pool = arg;
+    struct http_client *client = pool->client;
+    http_client_enter(client);
+    http_pool_retire(pool);
+    http_client_leave(client);
+}
+
+/* -- life -- */
+
+static struct http_pool *pool_new(struct http_client *client)
+{
+    struct http_pool *pool = mem_zalloc(sizeof(*pool));
+    pool->client = client;
+    pool->multi = curl_multi_init();
+    CHECK(pool->multi != NULL);
+    list_init(&pool->sockets);
+    loop_timer_init(client->loop, &pool->curl_timer, "http timer", curl_timer_fired, pool);
+    loop_timer_init(client->loop, &pool->idle_timer, "http idle timer", idle_timer_fired, pool);
+    curl_multi_setopt(pool->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+    curl_multi_setopt(pool->multi, CURLMOPT_SOCKETDATA, pool);
+    curl_multi_setopt(pool->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+    curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
+    curl_multi_setopt(pool->multi, CURLMOPT_PIPELINING,
+                      client->version == HTTP_2_TLS ? CURLPIPE_MULTIPLEX : CURLPIPE_NOTHING);
+    curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, (long)LIMIT_HTTP_IDLE_CONNECTIONS);
+    if (client->connections_max > 0)
+        curl_multi_setopt(pool->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, client->connections_max);
+    list_append(&client->pools, &pool->node);
+    return pool;
+}
+
+void http_pool_free(struct http_pool *pool)
+{
+    CHECK(pool->call_count == 0);
+    list_remove(&pool->node);
+    curl_multi_cleanup(pool->multi);
+    loop_timer_clear(&pool->curl_timer);
+    loop_timer_clear(&pool->idle_timer);
+    list_for_each_safe (node, &pool->sockets)
+        socket_forget(CONTAINER_OF(node, struct http_socket, node));
+    mem_free(pool->open_fds);
+    mem_free(pool);
+}
+
+static struct http_pool *pool_with_room(struct http_client *client, bool stream)
+{
+    list_for_each (node, &client->pools) {
+        struct http_pool *pool = CONTAINER_OF(node, struct http_pool, node);
+        if (!pool->retired && (!stream || pool->stream_count < LIMIT_HTTP_LONG_STREAMS))
+            return pool;
+    }
+    return pool_new(client);
+}
+
+void http_pool_start(struct http_call *call)
+{
+    struct http_pool *pool = pool_with_room(call->client, call->stream);
+    call->pool = pool;
+    pool->call_count++;
+    pool->stream_count += call->stream;
+    loop_timer_clear(&pool->idle_timer);
+    curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETDATA, pool);
+    curl_easy_setopt(call->easy, CURLOPT_CLOSESOCKETDATA, pool);
+    CHECK(curl_multi_add_handle(pool->multi, call->easy) == CURLM_OK);
+}
+
+void http_pool_remove(struct http_call *call)
+{
+    struct http_pool *pool = call->pool;
+    CHECK(curl_multi_remove_handle(pool->multi, call->easy) == CURLM_OK);
+    call->pool = NULL;
+    pool->call_count--;
+    pool->stream_count -= call->stream;
+    if (pool->call_count == 0 && !pool->retired)
+        loop_timer_set_after(&pool->idle_timer, (int64_t)LIMIT_HTTP_IDLE_POOL_MS * NS_PER_MS);
+}

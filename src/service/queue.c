@@ -1,0 +1,657 @@
+/*
+ * The sending queue. See queue.h for the life of a batch.
+ *
+ * A request is in one of these states; the arrows are the only ways:
+ *   PACKING -> WAITING -> SENDING -> (RETRYING -> SENDING)* -> gone
+ * A request that waits for its next attempt keeps its consumer, as in the reference: a backend that
+ * is down sees at most num_consumers requests, not the whole queue.
+ *
+ * Memory: a batch is large while it is decoded, so it is cut and packed as soon as it comes, and
+ * its content is freed when it is cut to its end and no other exporter holds it. What is decoded
+ * counts against the byte bound as long as it is there. A batch that is larger than the bound still
+ * gets through, since one request at a time is always allowed.
+ *
+ * Receivers that can wait ask queue_has_room, and with the queue switched off they wait for each
+ * batch; a batch that comes unasked is taken as long as the bounds allow.
+ *
+ * Invariants: request_count, byte_count, encoded_bytes are the sums over `waiting` and `busy` (the
+ * payload of a request in PACKING is empty); item_count also has what is not cut yet; a pending
+ * batch exists while requests of it do, or while it is not cut to its end; consumers_busy =
+ * requests in `busy` = those in SENDING and RETRYING; requests are in `waiting` in the order in
+ * which they were cut and start in that order.
+ *
+ * Specification: collector_host 3.2.
+ */
+#include "service/queue.h"
+
+#include "base/limits.h"
+#include "io/file.h"
+#include "telemetry/otlp.h"
+#include "wire/text.h"
+
+#define MS INT64_C(1000000)
+
+/* Below this, packing costs less than a trip through the thread pool. */
+#define PACK_INLINE_BYTES (64 * KIB)
+/* What a request and its batch cost beside payload and content. */
+#define REQUEST_OVERHEAD_BYTES KIB
+enum {
+    PACKING_MAX = 2,       /* encoded requests in pool threads, up to 4 MiB each */
+    UNCUT_BATCHES_MAX = 4, /* then receivers wait: a batch is cut in a turn or two */
+    FULL_LOG_INTERVAL_S = 30,
+};
+
+enum request_state { REQUEST_PACKING, REQUEST_WAITING, REQUEST_SENDING, REQUEST_RETRYING };
+
+struct pending_batch {
+    struct list link; /* in queue.uncut until it is cut, then in queue.shared or nowhere */
+    struct batch *batch;
+    struct otlp_cursor cursor;
+    size_t open_count;    /* requests that have not ended */
+    size_t uncut_items;   /* not in a request yet */
+    size_t decoded_bytes; /* of its content, 0 once that is freed */
+    bool cut;
+    enum outcome worst;
+};
+
+struct queue {
+    struct exporter *exporter;
+    struct loop *loop;
+    struct logger *logger;
+    struct queue_config config;
+    struct retry_config retry;
+    struct queue_transport transport;
+    size_t bytes_max;
+    struct list uncut; /* pending batches, oldest first */
+    size_t uncut_count;
+    struct list shared;  /* pending batches that are cut, with content that others still use */
+    struct list waiting; /* requests in PACKING and WAITING */
+    struct list busy;    /* requests in SENDING and RETRYING */
+    int64_t consumers_busy;
+    size_t packing_count; /* in pool threads */
+    size_t encoded_bytes; /* of all requests, before packing */
+    struct loop_task task;
+    struct loop_timer stop_timer;
+    int64_t full_logged_ns;
+    bool told_full, stopping, dropping, stopped;
+    struct err last_failure; /* text empty: none */
+    struct queue_stats stats;
+};
+
+struct packing {
+    struct send_request *request;
+    struct buf encoded;
+    struct err err;
+    bool ok;
+};
+
+static void run(void *arg);
+static void on_stop_deadline(void *arg);
+
+static size_t default_bytes_max(void)
+{
+    uint64_t limit = cgroup_memory_limit() / 4;
+    return limit > 0 && limit < LIMIT_QUEUE_BYTES ? (size_t)limit : LIMIT_QUEUE_BYTES;
+}
+
+struct queue *queue_new(struct exporter *e, const struct queue_config *queue,
+                        const struct retry_config *retry, const struct queue_transport *transport)
+{
+    struct queue *q = mem_zalloc(sizeof *q);
+    q->exporter = e;
+    q->loop = e->base.loop;
+    q->logger = &e->base.logger;
+    q->config = *queue;
+    q->retry = *retry;
+    q->transport = *transport;
+    q->bytes_max = queue->max_bytes > 0 ? (size_t)queue->max_bytes : default_bytes_max();
+    if (!queue->enabled) /* one after the other */
+        q->config.num_consumers = 1;
+    list_init(&q->uncut);
+    list_init(&q->shared);
+    list_init(&q->waiting);
+    list_init(&q->busy);
+    loop_task_init(q->loop, &q->task, "sending queue", run, q);
+    loop_timer_init(q->loop, &q->stop_timer, "sending queue stop", on_stop_deadline, q);
+    return q;
+}
+
+static bool is_empty(const struct queue *q)
+{
+    return list_empty(&q->uncut) && list_empty(&q->waiting) && list_empty(&q->busy);
+}
+
+void queue_free(struct queue *q)
+{
+    if (q == NULL)
+        return;
+    CHECK(is_empty(q) && list_empty(&q->shared) && q->packing_count == 0);
+    loop_task_cancel(&q->task);
+    loop_timer_clear(&q->stop_timer);
+    mem_free(q);
+}
+
+const struct queue_stats *queue_statistics(const struct queue *q)
+{
+    return &q->stats;
+}
+
+/* ---- room ---- */
+
+/* Are the requests that exist as many as may be? */
+static bool requests_are_full(const struct queue *q)
+{
+    if (q->stats.byte_count + q->stats.request_count * REQUEST_OVERHEAD_BYTES >= q->bytes_max)
+        return true;
+    if (!q->config.enabled || q->config.sizer == QUEUE_ITEMS)
+        return false; /* cutting does not change the number of items */
+    size_t size = q->config.sizer == QUEUE_BYTES ? q->encoded_bytes : q->stats.request_count;
+    return size >= (size_t)q->config.queue_size;
+}
+
+/* Has what is here, cut or not, reached a bound? */
+static bool is_full(const struct queue *q)
+{
+    const struct queue_stats *s = &q->stats;
+    size_t things = s->request_count + q->uncut_count;
+    if (s->byte_count + s->decoded_bytes + things * REQUEST_OVERHEAD_BYTES >= q->bytes_max)
+        return true;
+    if (!q->config.enabled)
+        return false;
+    size_t size = things;
+    if (q->config.sizer == QUEUE_ITEMS)
+        size = s->item_count;
+    else if (q->config.sizer == QUEUE_BYTES)
+        size = q->encoded_bytes;
+    return size >= (size_t)q->config.queue_size;
+}
+
+bool queue_has_room(const struct queue *q)
+{
+    if (q->stopping || q->uncut_count >= UNCUT_BATCHES_MAX || is_full(q))
+        return false;
+    return q->config.enabled || is_empty(q);
+}
+
+/* Receivers may have been told that there is no room: they are owed a word when there is. */
+static void note_room(struct queue *q)
+{
+    if (queue_has_room(q))
+        return;
+    q->told_full = true;
+    int64_t now_ns = loop_boot_ns(q->loop);
+    bool logged =
+        q->full_logged_ns != 0 && now_ns - q->full_logged_ns < FULL_LOG_INTERVAL_S * 1000 * MS;
+    if (q->stopping || logged || !is_full(q))
+        return;
+    q->full_logged_ns = now_ns;
+    log_warn(q->logger, "The sending queue is full: receivers wait, or lose what cannot wait",
+             F_INT("requests", q->stats.request_count), F_INT("items", q->stats.item_count),
+             F_INT("bytes", q->stats.byte_count + q->stats.decoded_bytes));
+}
+
+/* ---- ends ---- */
+
+static size_t content_bytes(const struct batch *b)
+{
+    size_t bytes = 0;
+    for (; b != NULL; b = b->parent)
+        bytes += b->arena.used_bytes;
+    return bytes;
+}
+
+/* Frees what the batch holds, if nobody else reads it: of all the batch only its delivery is still
+ * needed. A derived batch points into its parents, which are freed with it. */
+static bool free_content(struct queue *q, struct pending_batch *p)
+{
+    struct batch *b = p->batch;
+    if (b->ref_count > 1 || b->parent != NULL)
+        return false;
+    arena_deinit(&b->arena);
+    b->resources = b->last_resource = NULL;
+    q->stats.decoded_bytes -= p->decoded_bytes;
+    p->decoded_bytes = 0;
+    return true;
+}
+
+static void settle_batch(struct queue *q, struct pending_batch *p)
+{
+    if (!p->cut || p->open_count > 0)
+        return;
+    list_remove(&p->link);
+    q->stats.decoded_bytes -= p->decoded_bytes;
+    batch_outcome(p->batch, p->worst);
+    batch_unref(p->batch);
+    mem_free(p);
+}
+
+static void worsen(struct pending_batch *p, enum outcome outcome)
+{
+    if (outcome > p->worst)
+        p->worst = outcome;
+}
+
+/* The request is in no list any more. */
+static void end_request(struct queue *q, struct send_request *r, enum outcome outcome)
+{
+    struct pending_batch *p = r->pending;
+    q->stats.request_count--;
+    q->stats.byte_count -= r->payload.len;
+    q->stats.item_count -= r->item_count;
+    q->encoded_bytes -= r->encoded_bytes;
+    if (outcome == OUTCOME_SENT)
+        q->stats.sent_items += r->item_count;
+    else if (outcome == OUTCOME_REFUSED)
+        q->stats.failed_items += r->item_count;
+    else
+        q->stats.dropped_items += r->item_count;
+    worsen(p, outcome);
+    p->open_count--;
+    loop_timer_clear(&r->timer);
+    buf_deinit(&r->payload);
+    mem_free(r);
+    settle_batch(q, p);
+    loop_task_post(&q->task);
+}
+
+static void log_dropped(struct queue *q, const char *why, const struct err *err, size_t item_count)
+{
+    struct buf text;
+    buf_init(&text, 8 * KIB);
+    buf_printf(&text, "%s: %s", why, err->text);
+    log_error(q->logger, "Exporting failed. Dropping data.", F_STR("error", buf_view(&text)),
+              F_INT("dropped_items", item_count));
+    buf_deinit(&text);
+}
+
+/* ---- attempts ---- */
+
+static void attempt(struct queue *q, struct send_request *r)
+{
+    r->state = REQUEST_SENDING;
+    q->stats.requests_sent++;
+    q->transport.send(q->transport.arg, r);
+}
+
+static void on_retry_timer(void *arg)
+{
+    struct send_request *r = arg;
+    CHECK(r->state == REQUEST_RETRYING);
+    attempt(r->queue, r);
+}
+
+static void end_busy(struct queue *q, struct send_request *r, enum outcome outcome)
+{
+    list_remove(&r->link);
+    q->consumers_busy--;
+    end_request(q, r, outcome);
+}
+
+/* Between (1 - factor) and (1 + factor) times the present interval; sets the next interval. */
+static int64_t next_delay_ns(struct queue *q, struct send_request *r)
+{
+    double unit = (double)(loop_random_u64(q->loop) >> 11) / 9007199254740992.0; /* [0, 1) */
+    double factor = q->retry.randomization_factor;
+    double delay = (double)r->interval_ns * (1.0 - factor + 2.0 * factor * unit);
+    double grown = (double)r->interval_ns * q->retry.multiplier;
+    r->interval_ns =
+        grown >= (double)q->retry.max_interval_ns ? q->retry.max_interval_ns : (int64_t)grown;
+    if (delay >= (double)(INT64_MAX / 2))
+        return INT64_MAX / 2;
+    int64_t delay_ns = (int64_t)delay;
+    return delay_ns < LIMIT_RETRY_DELAY_MIN_MS * MS ? LIMIT_RETRY_DELAY_MIN_MS * MS : delay_ns;
+}
+
+static int64_t add_saturating(int64_t a, int64_t b)
+{
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+/* Why there will be no other attempt, or NULL. */
+static const char *why_no_retry(const struct queue *q, const struct send_request *r,
+                                int64_t retry_ns)
+{
+    if (!q->retry.enabled)
+        return "not retried, retry_on_failure is off";
+    if (q->stopping)
+        return "not retried, the collector is stopping";
+    return r->give_up_ns > 0 && retry_ns > r->give_up_ns ? "no more retries left" : NULL;
+}
+
+static void log_retry(struct queue *q, const struct err *err, int64_t delay_ns)
+{
+    struct buf interval;
+    buf_init(&interval, 64);
+    duration_print(&interval, delay_ns);
+    log_info(q->logger, "Exporting failed. Will retry the request after interval.", F_ERR(err),
+             F_STR("interval", buf_view(&interval)));
+    buf_deinit(&interval);
+}
+
+static void retry_later(struct queue *q, struct send_request *r, const struct send_result *result)
+{
+    q->last_failure = result->err;
+    if (result->untouched && !r->repeated) {
+        r->repeated = true;
+        q->stats.retries++;
+        attempt(q, r);
+        return;
+    }
+    int64_t delay_ns = next_delay_ns(q, r);
+    if (result->throttle_ns > delay_ns)
+        delay_ns = result->throttle_ns;
+    int64_t retry_ns = add_saturating(loop_boot_ns(q->loop), delay_ns);
+    const char *why = why_no_retry(q, r, retry_ns);
+    if (why != NULL) {
+        log_dropped(q, why, &result->err, r->item_count);
+        end_busy(q, r, OUTCOME_DROPPED);
+        return;
+    }
+    log_retry(q, &result->err, delay_ns);
+    q->stats.retries++;
+    r->state = REQUEST_RETRYING;
+    loop_timer_set(&r->timer, retry_ns);
+}
+
+static const char *rejected_key(enum signal signal)
+{
+    return signal == SIGNAL_METRICS ? "dropped_data_points"
+           : signal == SIGNAL_LOGS  ? "dropped_log_records"
+                                    : "dropped_spans";
+}
+
+void queue_sent(struct send_request *r, const struct send_result *result)
+{
+    struct queue *q = r->queue;
+    CHECK(r->state == REQUEST_SENDING);
+    switch (result->verdict) {
+    case SEND_RETRY:
+        retry_later(q, r, result);
+        break;
+    case SEND_NEVER:
+        log_dropped(q, "not retryable error", &result->err, r->item_count);
+        end_busy(q, r, OUTCOME_REFUSED);
+        break;
+    case SEND_OK:
+        if (result->rejected_count > 0)
+            q->stats.rejected_items += (uint64_t)result->rejected_count;
+        if (result->rejected_count != 0 || result->message.len > 0)
+            log_warn(q->logger, "Partial success response", F_STR("message", result->message),
+                     F_INT(rejected_key(r->signal), result->rejected_count));
+        end_busy(q, r, OUTCOME_SENT);
+        break;
+    }
+}
+
+static void start_waiting(struct queue *q)
+{
+    while (q->consumers_busy < q->config.num_consumers && !list_empty(&q->waiting)) {
+        struct send_request *r = CONTAINER_OF(q->waiting.next, struct send_request, link);
+        if (r->state == REQUEST_PACKING)
+            break; /* those behind it wait too: that keeps the order */
+        list_remove(&r->link);
+        list_append(&q->busy, &r->link);
+        q->consumers_busy++;
+        r->interval_ns = q->retry.initial_interval_ns;
+        r->give_up_ns = q->retry.max_elapsed_ns == 0
+                            ? 0
+                            : add_saturating(loop_boot_ns(q->loop), q->retry.max_elapsed_ns);
+        attempt(q, r);
+    }
+}
+
+/* ---- cutting and packing ---- */
+
+static void pack_work(void *arg)
+{
+    struct packing *p = arg;
+    const struct queue_transport *t = &p->request->queue->transport;
+    struct buf *payload = &p->request->payload;
+    p->ok = t->pack(t->arg, buf_view(&p->encoded), payload, &p->err);
+    if (!p->ok) {
+        buf_clear(payload);
+    } else if (payload->len > 0) { /* it may wait for long: without the slack of a growing buffer */
+        payload->data = mem_realloc(payload->data, payload->len);
+        payload->cap = payload->len;
+    }
+}
+
+static void pack_end(struct packing *p)
+{
+    struct send_request *r = p->request;
+    struct queue *q = r->queue;
+    q->stats.byte_count += r->payload.len;
+    if (p->ok && !q->dropping) {
+        r->state = REQUEST_WAITING;
+    } else {
+        if (!p->ok) /* else on_stop_deadline has said it */
+            log_dropped(q, "the request cannot be packed", &p->err, r->item_count);
+        list_remove(&r->link);
+        end_request(q, r, OUTCOME_DROPPED);
+    }
+    buf_deinit(&p->encoded);
+    mem_free(p);
+    loop_task_post(&q->task);
+}
+
+static void on_packed(void *arg)
+{
+    struct packing *p = arg;
+    p->request->queue->packing_count--;
+    pack_end(p);
+}
+
+static void make_request(struct queue *q, struct pending_batch *pending, struct buf *take_encoded,
+                         size_t item_count)
+{
+    struct send_request *r = mem_zalloc(sizeof *r);
+    r->queue = q;
+    r->arg = q->transport.arg;
+    r->pending = pending;
+    r->signal = pending->batch->signal;
+    r->item_count = item_count;
+    r->encoded_bytes = take_encoded->len;
+    r->state = REQUEST_PACKING;
+    buf_init(&r->payload, take_encoded->len + take_encoded->len / 8 +
+                              4 * KIB); /* zstd's and deflate's worst case */
+    loop_timer_init(q->loop, &r->timer, "export retry", on_retry_timer, r);
+    pending->open_count++;
+    CHECK(item_count <= pending->uncut_items);
+    pending->uncut_items -= item_count;
+    q->stats.request_count++;
+    q->encoded_bytes += r->encoded_bytes;
+    list_append(&q->waiting, &r->link);
+    struct packing *p = mem_zalloc(sizeof *p);
+    p->request = r;
+    p->encoded = *take_encoded;
+    if (p->encoded.len > PACK_INLINE_BYTES) {
+        q->packing_count++;
+        loop_work(q->loop, "export packing", pack_work, on_packed, p);
+    } else {
+        pack_work(p);
+        pack_end(p);
+    }
+}
+
+static void lose_uncut(struct queue *q, struct pending_batch *p, size_t item_count)
+{
+    CHECK(item_count <= p->uncut_items);
+    p->uncut_items -= item_count;
+    q->stats.item_count -= item_count;
+    q->stats.dropped_items += item_count;
+    worsen(p, OUTCOME_DROPPED);
+}
+
+static void lose_too_large(struct queue *q, struct pending_batch *p, size_t item_count)
+{
+    enum signal signal = p->batch->signal;
+    struct err err;
+    err_set(&err, "one %s is larger than a request may be (%zu bytes)",
+            signal == SIGNAL_METRICS ? "data point"
+            : signal == SIGNAL_LOGS  ? "log record"
+                                     : "span",
+            q->transport.request_max);
+    log_dropped(q, "too large", &err, item_count);
+    lose_uncut(q, p, item_count);
+}
+
+/* The batch is cut to its end, or what is left of it is lost. */
+static void finish_cut(struct queue *q, struct pending_batch *p)
+{
+    if (p->uncut_items > 0)
+        lose_uncut(q, p, p->uncut_items);
+    p->cut = true;
+    list_remove(&p->link);
+    q->uncut_count--;
+    if (!free_content(q, p))
+        list_append(&q->shared, &p->link);
+    settle_batch(q, p);
+}
+
+/* One request of the oldest batch that is not cut to its end. */
+static void cut_one(struct queue *q)
+{
+    struct pending_batch *p = CONTAINER_OF(q->uncut.next, struct pending_batch, link);
+    struct buf encoded;
+    size_t item_count = 0;
+    buf_init(&encoded, q->transport.request_max);
+    switch (otlp_next(&p->cursor, &encoded, &item_count)) {
+    case OTLP_REQUEST:
+        make_request(q, p, &encoded, item_count);
+        break;
+    case OTLP_ITEM_TOO_LARGE:
+        buf_deinit(&encoded);
+        lose_too_large(q, p, item_count);
+        break;
+    case OTLP_END:
+        buf_deinit(&encoded);
+        finish_cut(q, p);
+        return;
+    }
+    if (p->cursor.done)
+        finish_cut(q, p);
+}
+
+static bool may_cut(const struct queue *q)
+{
+    if (list_empty(&q->uncut) || q->packing_count >= PACKING_MAX)
+        return false;
+    return q->stats.request_count == 0 || !requests_are_full(q);
+}
+
+/* Batches that other exporters were still busy with when they were cut. */
+static void free_shared(struct queue *q)
+{
+    list_for_each_safe (node, &q->shared) {
+        if (free_content(q, CONTAINER_OF(node, struct pending_batch, link)))
+            list_remove(node);
+    }
+}
+
+static void run(void *arg)
+{
+    struct queue *q = arg;
+    free_shared(q);
+    if (may_cut(q))
+        cut_one(q);
+    start_waiting(q);
+    if (may_cut(q))
+        loop_task_post(&q->task);
+    note_room(q);
+    if (q->told_full && queue_has_room(q)) {
+        q->told_full = false;
+        exporter_room(q->exporter);
+    }
+    if (q->stopping && !q->stopped && is_empty(q) && q->packing_count == 0) {
+        q->stopped = true;
+        loop_timer_clear(&q->stop_timer);
+        exporter_stopped(q->exporter);
+    }
+}
+
+static void refuse(struct queue *q, struct batch *take_batch)
+{
+    struct err err;
+    err_set(&err, q->stopping ? "the collector is stopping" : "sending queue is full");
+    log_error(q->logger, "Exporting failed. Rejecting data.", F_ERR(&err),
+              F_INT("rejected_items", take_batch->item_count));
+    q->stats.refused_items += take_batch->item_count;
+    batch_outcome(take_batch, OUTCOME_DROPPED);
+    batch_unref(take_batch);
+}
+
+void queue_consume(struct queue *q, struct batch *take_batch)
+{
+    if (q->stopping || is_full(q)) {
+        refuse(q, take_batch);
+        return;
+    }
+    struct pending_batch *p = mem_zalloc(sizeof *p);
+    p->batch = take_batch;
+    p->worst = OUTCOME_SENT;
+    p->uncut_items = take_batch->item_count;
+    p->decoded_bytes = content_bytes(take_batch);
+    otlp_cursor_init(&p->cursor, take_batch, q->transport.request_max);
+    list_append(&q->uncut, &p->link);
+    q->uncut_count++;
+    q->stats.item_count += p->uncut_items;
+    q->stats.decoded_bytes += p->decoded_bytes;
+    note_room(q);
+    loop_task_post(&q->task);
+}
+
+/* ---- stop ---- */
+
+/* What waits for its next attempt gets it now; the rest follows as consumers become free. */
+void queue_stop(struct queue *q, int64_t deadline_ns)
+{
+    q->stopping = true;
+    list_for_each_safe (node, &q->busy) {
+        struct send_request *r = CONTAINER_OF(node, struct send_request, link);
+        if (r->state == REQUEST_RETRYING) {
+            loop_timer_clear(&r->timer);
+            attempt(q, r);
+        }
+    }
+    loop_timer_set(&q->stop_timer, deadline_ns);
+    loop_task_post(&q->task);
+}
+
+static void log_undrained(struct queue *q)
+{
+    struct buf text;
+    buf_init(&text, 8 * KIB);
+    buf_text(&text, "the backend did not take it before the collector had to stop");
+    if (q->last_failure.text[0] != '\0')
+        buf_printf(&text, "; the last failure: %s", q->last_failure.text);
+    log_error(q->logger, "Exporting failed. Dropping data.", F_STR("error", buf_view(&text)),
+              F_INT("dropped_items", q->stats.item_count),
+              F_INT("dropped_requests", q->stats.request_count));
+    buf_deinit(&text);
+}
+
+/* Requests that are being packed end when their thread is done. */
+static void on_stop_deadline(void *arg)
+{
+    struct queue *q = arg;
+    q->dropping = true;
+    if (!is_empty(q))
+        log_undrained(q);
+    list_for_each_safe (busy_node, &q->busy) {
+        struct send_request *r = CONTAINER_OF(busy_node, struct send_request, link);
+        if (r->state == REQUEST_SENDING)
+            q->transport.cancel(q->transport.arg, r);
+        end_busy(q, r, OUTCOME_DROPPED);
+    }
+    list_for_each_safe (waiting_node, &q->waiting) {
+        struct send_request *r = CONTAINER_OF(waiting_node, struct send_request, link);
+        if (r->state == REQUEST_PACKING)
+            continue;
+        list_remove(&r->link);
+        end_request(q, r, OUTCOME_DROPPED);
+    }
+    list_for_each_safe (batch_node, &q->uncut)
+        finish_cut(q, CONTAINER_OF(batch_node, struct pending_batch, link));
+    loop_task_post(&q->task);
+}

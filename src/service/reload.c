@@ -1,0 +1,86 @@
+/*
+ * Reload: change over to a configuration that was read again, without handing leadership over and
+ * without losing or repeating a tick.
+ *
+ * Life of a reload: read and check -> create the new graph (electors of the same Lease get another
+ * reference) -> apply the log settings -> stop the old graph (stop.c): its electors are given up,
+ * which releases only those that the new graph does not use -> carry over where receivers stand ->
+ * start the new one. Up to the stop everything can fail without a trace.
+ *
+ * A SIGHUP during a reload is remembered; one during a stop is not.
+ *
+ * Specification: design 9; collector_host 2.2 (whose reference stops first and dies of a broken
+ * file).
+ */
+#include "service/service_internal.h"
+
+#include "base/limits.h"
+
+static void log_bad_settings(struct service *s, const struct settings *settings)
+{
+    for (const struct config_message *m = settings->messages.first; m != NULL; m = m->next) {
+        if (!m->is_error)
+            continue;
+        struct buf place;
+        buf_init(&place, 4 * KIB);
+        place_print(&place, &m->place);
+        log_error(&s->logger, "The new configuration is not valid; the old one goes on",
+                  F_STR("place", buf_view(&place)), F_STR("path", m->path),
+                  F_STR("error", m->text));
+        buf_deinit(&place);
+    }
+}
+
+/* Creating the new graph may have changed what it shares with the running one. */
+static void reinstate(struct service *s)
+{
+    s->generation++;
+    for (size_t i = 0; i < s->graph->extension_count; i++) {
+        struct extension *x = &s->graph->extensions[i].extension;
+        if (x->type->reinstate != NULL)
+            x->type->reinstate(x);
+    }
+}
+
+void service_reload(struct service *s)
+{
+    if (s->phase != PHASE_RUNNING) {
+        s->reload_again = s->phase != PHASE_NEW && s->phase < PHASE_STOPPED && !s->ending;
+        return;
+    }
+    struct settings *settings =
+        settings_load(s->config.components, s->config.sources, s->config.source_count);
+    if (settings->messages.error_count > 0) {
+        log_bad_settings(s, settings);
+        settings_free(settings);
+        return;
+    }
+    service_log_warnings(s, settings);
+    struct err err;
+    s->generation++;
+    s->next = graph_new(s, settings, &err);
+    bool ok = s->next != NULL && logging_apply(s->config.log, s->config.outputs, settings,
+                                               str_from(s->instance_id), &err);
+    if (!ok) {
+        log_error(&s->logger, "Reload failed; the old configuration goes on", F_ERR(&err));
+        reinstate(s);
+        graph_free(s->next);
+        s->next = NULL;
+        return;
+    }
+    log_warn(&s->logger, "Config updated, restart service");
+    service_stop_begin(s, false);
+}
+
+void reload_continue(struct service *s)
+{
+    graph_carry(s->graph, s->next);
+    graph_free(s->graph);
+    s->graph = s->next;
+    s->next = NULL;
+    service_start_graph(s);
+    if (s->reload_again && s->phase == PHASE_RUNNING) {
+        s->reload_again = false;
+        service_reload(s);
+    }
+}

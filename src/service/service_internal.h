@@ -1,0 +1,197 @@
+/* Shared by the files of the running service; not for others. */
+#ifndef SERVICE_SERVICE_INTERNAL_H
+#define SERVICE_SERVICE_INTERNAL_H
+
+#include "base/list.h"
+#include "election/elector.h"
+#include "service/service.h"
+#include "service/tick_schedule.h"
+
+struct graph;
+struct pipeline;
+
+struct extension_node {
+    struct extension extension;
+    bool created, started, quiesced, stopped;
+};
+struct exporter_node {
+    struct exporter exporter;
+    bool created, started, stopped;
+};
+struct processor_node {
+    struct processor processor;
+    struct pipeline *pipeline;
+    size_t index; /* in the pipeline */
+    bool created, started;
+};
+struct pipeline {
+    const struct pipeline_settings *settings;
+    struct processor_node *processors;
+    size_t processor_count;
+    struct exporter_node **exporters;
+    size_t exporter_count;
+};
+
+/* What was handed over and is not settled yet: all batches of a tick, or one batch of a PUSH receiver. In node->hand_overs, in
+ * order, until it and all before it are settled. */
+struct hand_over {
+    struct list link;
+    struct receiver_node *node;
+    uint32_t pending;   /* batches without an outcome */
+    uint64_t batch_count;
+    bool closed;        /* no more batches will come */
+    bool complete;      /* closed in the ordinary way, not abandoned */
+    enum outcome worst;
+    int64_t tick_ns;
+    char *position;     /* PUSH, or NULL */
+};
+
+/* Where a receiver stands; moves across a reload. */
+struct receiver_progress {
+    bool has_schedule;
+    struct tick_schedule schedule;
+    int64_t enqueued_ns, acknowledged_ns;
+    char *position;             /* PUSH: acknowledged; heap, or NULL */
+    uint64_t term;              /* of the elector, when it was last active */
+};
+
+struct receiver_node {
+    struct receiver receiver;
+    struct graph *graph;
+    struct pipeline **pipelines;
+    size_t pipeline_count;
+    bool created, started;
+
+    bool gated;
+    struct elector *elector;     /* NULL if not gated, and after it was left */
+    const void *elector_identity;
+    struct elector_user user;
+    bool joined;
+    bool active;                 /* between activate and deactivate */
+    bool draining;               /* a stop is under way: no new tick */
+    bool gate_closed_logged;     /* in this term */
+
+    struct receiver_progress progress;
+    bool resumes;                /* progress came from before a reload and was not used yet */
+    struct list hand_overs;
+    size_t in_flight;            /* batches whose outcome is to come */
+    struct receiver_counters counters;
+
+    /* PULL: ticks.c */
+    struct loop_timer timer;
+    struct loop_task task;
+    struct tick tick;
+    bool running;                /* a tick is in progress */
+    bool gate_closed;            /* a batch of it was withheld */
+    bool waiting_for_room;
+    struct tick_schedule before; /* as it was before this tick */
+    struct hand_over *hand_over; /* of this tick */
+    bool tick_withheld;          /* the due tick was counted as withheld */
+    bool clock_back_logged;
+};
+
+/* One loaded configuration with its components. Owns the settings. */
+struct graph {
+    struct service *service;
+    struct settings *settings;
+    struct arena arena;
+    struct extension_node *extensions;
+    size_t extension_count;
+    struct exporter_node *exporters;
+    size_t exporter_count;
+    struct receiver_node *receivers;
+    size_t receiver_count;
+    struct pipeline *pipelines;
+    size_t pipeline_count;
+};
+
+enum service_phase {
+    PHASE_NEW,
+    PHASE_RUNNING,
+    /* a stop, or the first half of a reload; in this order */
+    PHASE_TICKS,      /* gated receivers finish and are acknowledged */
+    PHASE_QUIESCE,    /* extensions let go: Leases are released */
+    PHASE_LAST_TICKS, /* the other receivers finish */
+    PHASE_EXPORTERS,  /* receivers and processors are stopped, exporters drain */
+    PHASE_EXTENSIONS,
+    PHASE_STOPPED,
+    PHASE_ENDED,      /* graph gone; waits for holders only */
+};
+
+struct service {
+    struct service_config config;
+    struct loop *loop;
+    struct logger logger;
+    char instance_id[37];
+    struct elector_set *electors;
+    uint64_t generation;
+    struct graph *graph;          /* running, starting or stopping */
+    struct graph *next;           /* created, waits for the old one to stop */
+    enum service_phase phase;
+    bool ending;                  /* the stop ends the service; else a reload */
+    bool reload_again;            /* asked for during a reload */
+    bool was_started;
+    int exit_status;
+    size_t holder_count;
+    int64_t stop_begun_ns;
+    bool phase_timed_out;
+    struct loop_timer phase_timer;
+    struct loop_task advance_task, end_task, fatal_task;
+    bool fatal_pending;
+    struct err fatal;
+};
+
+/* graph.c */
+/* All components created, nothing started; NULL with err. Takes the settings in any case. */
+struct graph *graph_new(struct service *s, struct settings *take_settings, struct err *err);
+/* Everything must be stopped, or never have been started. */
+void graph_free(struct graph *g);
+/* Starts everything in order; false: the failure is logged, and what is marked as started is to be stopped. */
+bool graph_start(struct graph *g, struct err *err);
+/* What receivers of the same id, interval and elector did so far, from the old graph (stopped) to the new (not started). */
+void graph_carry(struct graph *from, struct graph *to);
+struct receiver_node *graph_receiver(const struct graph *g, str id);
+
+/* receivers.c: the life of a receiver; each is harmless when there is nothing to do */
+bool receiver_node_start(struct receiver_node *n, struct err *err);
+void receiver_node_begin(struct receiver_node *n); /* all is started: activates, or joins its elector */
+void receiver_node_drain(struct receiver_node *n); /* no new work */
+bool receiver_node_busy(const struct receiver_node *n);
+void receiver_node_leave(struct receiver_node *n); /* deactivates, leaves the elector */
+void receiver_node_stop(struct receiver_node *n);
+/* Tells the elector where the receiver stands. */
+void receiver_node_note(struct receiver_node *n);
+
+/* ticks.c */
+void ticks_init(struct receiver_node *n);
+void ticks_begin(struct receiver_node *n); /* activated; n->progress.schedule is set */
+void ticks_end(struct receiver_node *n);   /* abandons a tick in progress */
+void ticks_wake(struct receiver_node *n);  /* ready, or there is room */
+
+/* fan_out.c */
+struct hand_over *hand_over_open(struct receiver_node *n, int64_t tick_ns);
+/* May settle and free it. */
+void hand_over_close(struct hand_over *h, bool complete);
+bool receiver_node_has_room(const struct receiver_node *n);
+
+/* stop.c */
+void stop_init(struct service *s);
+void service_stop_begin(struct service *s, bool ending);
+void service_advance_later(struct service *s);
+/* Frees what is there and ends, once nobody holds the service. */
+void service_end(struct service *s);
+
+/* service.c */
+/* Starts s->graph; a failure leads to a stop. */
+void service_start_graph(struct service *s);
+void service_log_warnings(struct service *s, const struct settings *settings);
+
+/* reload.c */
+void reload_continue(struct service *s); /* the old graph has stopped */
+
+/* status.c */
+void component_set_status(struct component *c, enum component_status status);
+/* What a start hook said: OK, or a permanent error. */
+void component_started(struct component *c, bool ok);
+
+#endif

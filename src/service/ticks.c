@@ -1,0 +1,184 @@
+/*
+ * The ticks of a PULL receiver: tick_schedule.c with a clock, a timer and the exporters' room.
+ *
+ * Life of a tick: the timer says that it is due -> the receiver is ready, all exporters downstream
+ * have room, the gate is open -> collect, one batch a call, each from a task of its own, waiting
+ * whenever an exporter is full -> finished: the note says that it was handed over -> the timer runs
+ * for the next one. Or it is abandoned in the middle: the gate closed, or a stop ran out of time.
+ *
+ * Invariants
+ *  - one tick at a time; no handler collects more than one batch.
+ *  - a tick that got one batch out is never begun again; one that got none out may be.
+ *  - a due tick waits for the receiver, for room and for the gate without being given up; only a
+ * newer due tick replaces it, counted.
+ */
+#include "service/service_internal.h"
+
+#include "base/limits.h"
+
+#define MS INT64_C(1000000)
+
+enum { LOOK_AGAIN_MS = 100 /* at a closed gate */ };
+
+static void arm(struct receiver_node *n)
+{
+    int64_t now_ns = loop_wall_ns(n->receiver.base.loop);
+    struct tick_due due = tick_schedule_due(&n->progress.schedule, now_ns);
+    loop_timer_set_after(&n->timer, tick_timer_delay(due.time_ns, now_ns));
+    bool clock_went_back = !due.due && due.time_ns - now_ns > n->progress.schedule.interval_ns +
+                                                                  LIMIT_NOTE_AHEAD_MS * MS;
+    if (clock_went_back && !n->clock_back_logged)
+        log_warn(&n->receiver.base.logger,
+                 "The wall clock went back: no ticks until it has passed the last one again",
+                 F_DOUBLE("seconds", (double)(due.time_ns - now_ns) / 1e9));
+    n->clock_back_logged = clock_went_back;
+}
+
+static void count_skipped(struct receiver_node *n, uint64_t count, const char *why)
+{
+    if (count == 0)
+        return;
+    n->counters.ticks_skipped += count;
+    log_warn(&n->receiver.base.logger, "Ticks skipped", F_INT("count", count),
+             F_CSTR("reason", why));
+}
+
+/* A due tick that the gate holds back. Looked at again later: a renewal that comes late opens the
+ * gate in the same term. */
+static void withhold(struct receiver_node *n)
+{
+    if (!n->tick_withheld)
+        n->counters.ticks_withheld++;
+    n->tick_withheld = true;
+    if (!n->gate_closed_logged)
+        log_warn(&n->receiver.base.logger,
+                 "Withholding a tick: this replica may not lead any more");
+    n->gate_closed_logged = true;
+    loop_timer_set_after(&n->timer, LOOK_AGAIN_MS * MS);
+}
+
+static bool begin_tick(struct receiver_node *n)
+{
+    const struct receiver_type *type = n->receiver.type;
+    int64_t now_ns = loop_wall_ns(n->receiver.base.loop);
+    struct tick_due due = tick_schedule_due(&n->progress.schedule, now_ns);
+    if (n->draining)
+        return false;
+    if (!due.due) {
+        arm(n);
+        return false;
+    }
+    if (type->is_ready != NULL && !type->is_ready(&n->receiver))
+        return false; /* receiver_ready wakes us */
+    n->waiting_for_room = !receiver_node_has_room(n);
+    if (n->waiting_for_room)
+        return false;
+    if (n->gated && !elector_may_emit(n->elector)) {
+        withhold(n);
+        return false;
+    }
+    n->before = n->progress.schedule;
+    tick_schedule_begin(&n->progress.schedule, &due, now_ns);
+    count_skipped(n, due.skipped, "they fell due too long ago");
+    int64_t start_ns = n->progress.schedule.start_ns;
+    n->tick = (struct tick){.time_ns = due.time_ns,
+                            .start_ns = start_ns < due.time_ns ? start_ns : due.time_ns};
+    n->hand_over = hand_over_open(n, due.time_ns);
+    n->gate_closed = false;
+    n->tick_withheld = false;
+    n->running = true;
+    return true;
+}
+
+static void close_tick(struct receiver_node *n, bool complete)
+{
+    struct hand_over *h = n->hand_over;
+    n->hand_over = NULL;
+    n->running = false;
+    n->waiting_for_room = false;
+    hand_over_close(h, complete);
+}
+
+static void abandon_tick(struct receiver_node *n)
+{
+    if (n->receiver.type->abandon != NULL)
+        n->receiver.type->abandon(&n->receiver, &n->tick);
+    if (n->hand_over->batch_count == 0)
+        n->progress.schedule = n->before; /* nobody has seen any of it */
+    n->tick_withheld = n->gate_closed;
+    if (n->gate_closed)
+        n->counters.ticks_withheld++;
+    else
+        n->counters.ticks_abandoned++;
+    close_tick(n, false);
+}
+
+static void finish_tick(struct receiver_node *n)
+{
+    int64_t tick_ns = n->tick.time_ns;
+    n->counters.ticks_emitted++;
+    if (tick_ns > n->progress.enqueued_ns)
+        n->progress.enqueued_ns = tick_ns;
+    receiver_node_note(n);
+    close_tick(n, true);
+    count_skipped(n,
+                  tick_schedule_finish(&n->progress.schedule, loop_wall_ns(n->receiver.base.loop)),
+                  "the tick before took longer than the interval");
+}
+
+static void on_task(void *arg)
+{
+    struct receiver_node *n = arg;
+    if (!n->active)
+        return;
+    if (!n->running) {
+        if (!begin_tick(n))
+            return;
+    } else {
+        n->waiting_for_room = !receiver_node_has_room(n);
+        if (n->waiting_for_room)
+            return;
+    }
+    enum step step = n->receiver.type->collect(&n->receiver, &n->tick);
+    n->tick.step++;
+    if (n->gate_closed)
+        abandon_tick(n);
+    else if (step == STEP_MORE)
+        loop_task_post(&n->task);
+    else
+        finish_tick(n);
+    if (n->running)
+        return;
+    if (n->draining)
+        service_advance_later(n->graph->service);
+    else
+        arm(n);
+}
+
+void ticks_init(struct receiver_node *n)
+{
+    struct loop *loop = n->receiver.base.loop;
+    loop_timer_init(loop, &n->timer, "receiver tick", on_task, n);
+    loop_task_init(loop, &n->task, "receiver collect", on_task, n);
+}
+
+void ticks_begin(struct receiver_node *n)
+{
+    n->tick_withheld = false;
+    loop_task_post(&n->task);
+}
+
+void ticks_end(struct receiver_node *n)
+{
+    loop_timer_clear(&n->timer);
+    loop_task_cancel(&n->task);
+    if (n->running)
+        abandon_tick(n);
+    n->waiting_for_room = false;
+}
+
+void ticks_wake(struct receiver_node *n)
+{
+    if (n->active)
+        loop_task_post(&n->task);
+}

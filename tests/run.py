@@ -1,0 +1,207 @@
+#!/usr/bin/python3
+"""Runs everything that tests baton and prints one count over all of it; the last line is `N passed, N failed[, N skipped]`.
+
+  --quick    unit tests and house rules only
+  --only X   stages whose name contains X
+
+Stages run one after the other, programs of a stage two at a time. A stage that cannot run counts as failed, never as nothing;
+only the suites that need Go are skipped, loudly, on a machine without it.
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PYTHON = "/usr/bin/python3"
+WORKERS = 2
+SANITIZER = {
+    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:abort_on_error=0",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+}
+
+
+class Tally:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.failures = []
+
+    def add(self, name, passed, failed, skipped=0):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+        if failed:
+            self.failures.append(name)
+
+
+def run(command, timeout, env=None):
+    """(exit status, output); a status of None means that it ran out of time."""
+    full_env = dict(os.environ, **SANITIZER, **(env or {}))
+    process = subprocess.Popen(command, cwd=ROOT, env=full_env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=timeout)
+        return process.returncode, output.decode(errors="replace")
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, 9)
+        output, _ = process.communicate()
+        return None, output.decode(errors="replace") + f"\n(ended after {timeout} s)"
+
+
+def show_failure(name, output):
+    lines = output.strip().split("\n")
+    print(f"--- {name} failed:")
+    for line in lines[-60:]:
+        print(f"    {line}")
+    sys.stdout.flush()
+
+
+def build(tally, folder, target=None):
+    status, output = run(["make", "--no-print-directory", target or folder], 1800)
+    if status != 0:
+        show_failure(f"build {folder}", output)
+        tally.add(f"build {folder}", 0, 1)
+        return False
+    tally.add(f"build {folder}", 1, 0)
+    return True
+
+
+def count_cmocka(output):
+    """cmocka reports `[  PASSED  ] N test(s).` and `[  FAILED  ] N test(s), listed below`, once for each group."""
+    passed = sum(int(n) for n in re.findall(r"\[  PASSED  \] (\d+) test\(s\)", output))
+    failed = sum(int(n) for n in re.findall(r"\[  FAILED  \] (\d+) test\(s\)", output))
+    return passed, failed
+
+
+def run_program(folder, test, tally):
+    name = f"{os.path.basename(folder)} {test['name']}"
+    status, output = run(test["cmd"], test.get("timeout") or 120, test.get("env"))
+    passed, failed = count_cmocka(output)
+    if passed + failed == 0:
+        passed, failed = (1, 0) if status == 0 else (0, 1)
+    elif status != 0 and failed == 0:
+        failed = 1  # a sanitizer or a crash after the last test
+    if failed:
+        show_failure(name, output)
+    tally.add(name, passed, failed)
+
+
+def stage_unit(tally, folder):
+    """Every program that Meson lists as a test, in this build."""
+    if not build(tally, folder):
+        return
+    listed = subprocess.run(["meson", "introspect", "--tests", f"build/{folder}"], cwd=ROOT, capture_output=True, text=True)
+    tests = json.loads(listed.stdout)
+    if not tests:
+        tally.add(f"{folder}: Meson lists no tests", 0, 1)
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(lambda test: run_program(folder, test, tally), tests))
+
+
+def stage_house(tally):
+    for name, command in {
+        "house rules": [PYTHON, "scripts/check_house.py", "build/clang"],
+        "format": ["sh", "-c", "git ls-files 'src/*.c' 'kubesim/*.c' | xargs clang-format --dry-run -Werror"],
+    }.items():
+        status, output = run(command, 120)
+        if status != 0:
+            show_failure(name, output)
+        tally.add(name, int(status == 0), int(status != 0))
+
+
+def stage_fuzz(tally, seconds=4):
+    """A short look for new faults; the corpus itself is replayed as unit tests in every build."""
+    if not build(tally, "fuzz"):
+        return
+    folder = os.path.join(ROOT, "build", "fuzz", "tests", "fuzz")
+    names = sorted(n for n in os.listdir(folder) if n.startswith("fuzz_") and os.access(os.path.join(folder, n), os.X_OK)
+                   and os.path.isfile(os.path.join(folder, n)))
+    seed = int(time.time())
+    print(f"fuzz: {len(names)} fuzzers for {seconds} s each, seed {seed}")
+
+    def one(name):
+        work = os.path.join(ROOT, "build", "fuzz", "work", name)
+        shutil.rmtree(work, ignore_errors=True)
+        os.makedirs(work)
+        corpus = os.path.join(ROOT, "tests", "fuzz", "corpus", name[len("fuzz_"):])
+        status, output = run([os.path.join(folder, name), f"-max_total_time={seconds}", f"-seed={seed}", "-timeout=10", "-rss_limit_mb=2048",
+                              "-max_len=16384", "-print_final_stats=0", "-verbosity=0", f"-artifact_prefix={work}/", work, corpus], 120)
+        if status != 0:
+            show_failure(name, output)
+        tally.add(name, int(status == 0), int(status != 0))
+
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(one, names))
+
+
+def stage_peers(tally):
+    """Builds the real peers; returns False if this machine has no Go."""
+    status, output = run(["sh", "tests/peers/build.sh", "build/peers"], 2400)
+    if status == 77:
+        print("!" * 100)
+        print("!! Go is not installed: every suite against the real API server, client-go and the OTLP sink is SKIPPED")
+        print("!" * 100)
+        tally.add("peers", 0, 0, 1)
+        return False
+    if status != 0:
+        show_failure("build of the real peers", output)
+    tally.add("build of the real peers", int(status == 0), int(status != 0))
+    return status == 0
+
+
+def stage_pytest(tally, name, arguments, timeout):
+    """A pytest suite; its own last line is read."""
+    env = {"PYTHONDONTWRITEBYTECODE": "1"}
+    status, output = run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", *arguments], timeout, env)
+    counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|skipped|errors?)", output.strip().split("\n")[-1])}
+    failed = counts.get("failed", 0) + counts.get("error", 0) + counts.get("errors", 0)
+    if status not in (0, 1) or (status == 1 and failed == 0) or not counts:
+        failed += 1
+    if failed:
+        show_failure(name, output)
+    tally.add(name, counts.get("passed", 0), failed, counts.get("skipped", 0))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    tally = Tally()
+    have_peers = []
+    stages = [
+        ("unit asan", lambda: stage_unit(tally, "asan")),
+        ("unit clang", lambda: stage_unit(tally, "clang")),
+        ("house", lambda: stage_house(tally)),
+    ]
+    if not options.quick:
+        stages += [
+            ("release", lambda: build(tally, "release", "all")),
+            ("fuzz", lambda: stage_fuzz(tally)),
+            ("e2e kubesim", lambda: stage_pytest(tally, "e2e on kubesim", ["tests/e2e", "--server=kubesim"], 1200)),
+            ("peers", lambda: have_peers.append(stage_peers(tally))),
+            ("e2e apiserver", lambda: not have_peers or have_peers[0]
+             and stage_pytest(tally, "e2e on the real API server", ["tests/e2e", "--server=apiserver"], 1800)),
+        ]
+    for name, stage in stages:
+        if options.only not in name:
+            continue
+        start = time.monotonic()
+        before = (tally.passed, tally.failed)
+        stage()
+        print(f"{name}: {tally.passed - before[0]} passed, {tally.failed - before[1]} failed in {time.monotonic() - start:.0f} s")
+        sys.stdout.flush()
+    for name in tally.failures:
+        print(f"FAILED: {name}")
+    skipped = f", {tally.skipped} skipped" if tally.skipped else ""
+    print(f"{tally.passed} passed, {tally.failed} failed{skipped}")
+    return 1 if tally.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,467 @@
+/* The election machine, rule by rule. Random worlds are in test_election_world.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "election/election.h"
+
+#define MS INT64_C(1000000)
+#define SECOND (1000 * MS)
+#define START (100 * SECOND)
+
+static const struct election_config config = {
+    .duration_ns = 15 * SECOND, .renew_deadline_ns = 10 * SECOND, .retry_period_ns = 2 * SECOND, .margin_ns = SECOND, .release = true,
+};
+
+static struct election_lease lease_of(enum election_holder holder, uint64_t version)
+{
+    return (struct election_lease){.uid = 1, .version = version, .holder = holder, .holder_hash = (uint64_t)holder,
+                                   .duration_ns = 15 * SECOND};
+}
+
+static struct election_actions step(struct election *m, enum election_event_kind kind, int64_t now_ns)
+{
+    struct election_actions out;
+    election_step(m, &(struct election_event){.kind = kind}, now_ns, &out);
+    return out;
+}
+
+static struct election_actions sees(struct election *m, struct election_lease lease, int64_t now_ns)
+{
+    struct election_actions out;
+    election_step(m, &(struct election_event){.kind = EVENT_SEEN, .lease = lease}, now_ns, &out);
+    return out;
+}
+
+static struct election_actions done(struct election *m, enum call_outcome outcome, struct election_lease lease, int64_t now_ns)
+{
+    struct election_actions out;
+    election_step(m, &(struct election_event){.kind = EVENT_CALL_DONE, .outcome = outcome, .lease = lease}, now_ns, &out);
+    return out;
+}
+
+static bool has(const struct election_actions *out, enum election_report report)
+{
+    for (size_t i = 0; i < out->report_count; i++) {
+        if (out->reports[i] == report)
+            return true;
+    }
+    return false;
+}
+
+static void start_watching(struct election *m)
+{
+    election_init(m, &config);
+    step(m, EVENT_START, START);
+    step(m, EVENT_WATCH_UP, START);
+}
+
+/* Leads since START + 10 ms, having sent the creation at START. */
+static void lead(struct election *m)
+{
+    start_watching(m);
+    struct election_actions out = step(m, EVENT_ABSENT, START);
+    assert_int_equal(out.call, CALL_CREATE);
+    out = done(m, CALL_OK, lease_of(HOLDER_ME, 10), START + 10 * MS);
+    assert_true(has(&out, REPORT_LED));
+    assert_int_equal(m->state, ELECTION_LEADING);
+}
+
+static void test_no_lease_is_created_at_once(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    assert_true(election_may_act(&m, START + 10 * MS));
+}
+
+static void test_gate_counts_from_the_send_time(void **state)
+{
+    (void)state;
+    struct election m;
+    start_watching(&m);
+    step(&m, EVENT_ABSENT, START);
+    done(&m, CALL_OK, lease_of(HOLDER_ME, 10), START + 3 * SECOND); /* a slow answer */
+    assert_true(election_may_act(&m, START + 14 * SECOND - 1));
+    assert_false(election_may_act(&m, START + 14 * SECOND));
+}
+
+static void test_answer_after_the_gate_does_not_lead(void **state)
+{
+    (void)state;
+    struct election m;
+    start_watching(&m);
+    step(&m, EVENT_ABSENT, START);
+    struct election_actions out = done(&m, CALL_OK, lease_of(HOLDER_ME, 10), START + 14 * SECOND);
+    assert_false(has(&out, REPORT_LED));
+    assert_int_equal(out.call, CALL_RENEW);
+    out = done(&m, CALL_OK, lease_of(HOLDER_ME, 11), START + 14 * SECOND + 5 * MS);
+    assert_true(election_may_act(&m, START + 15 * SECOND));
+}
+
+static void test_renewals_come_every_third_of_the_duration(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    assert_int_equal(election_renew_interval_ns(&config), 5 * SECOND);
+    struct election_actions out = step(&m, EVENT_TIMER, START + 5 * SECOND - 1);
+    assert_int_equal(out.call, CALL_NONE);
+    assert_int_equal(out.wake_ns, START + 5 * SECOND);
+    out = step(&m, EVENT_TIMER, START + 5 * SECOND);
+    assert_int_equal(out.call, CALL_RENEW);
+}
+
+static void test_expired_lease_is_claimed_at_the_exact_time(void **state)
+{
+    (void)state;
+    struct election m;
+    start_watching(&m);
+    struct election_actions out = sees(&m, lease_of(HOLDER_OTHER, 5), START + SECOND);
+    assert_true(has(&out, REPORT_FOLLOWING));
+    assert_int_equal(out.wake_ns, START + 16 * SECOND);
+    out = step(&m, EVENT_TIMER, START + 16 * SECOND - 1);
+    assert_int_equal(out.call, CALL_NONE);
+    out = step(&m, EVENT_TIMER, START + 16 * SECOND);
+    assert_int_equal(out.call, CALL_CLAIM);
+}
+
+static void test_only_a_newer_version_restarts_the_wait(void **state)
+{
+    (void)state;
+    struct election m;
+    start_watching(&m);
+    sees(&m, lease_of(HOLDER_OTHER, 5), START);
+    sees(&m, lease_of(HOLDER_OTHER, 4), START + 3 * SECOND);
+    struct election_actions out = sees(&m, lease_of(HOLDER_OTHER, 5), START + 4 * SECOND);
+    assert_int_equal(out.wake_ns, START + 15 * SECOND);
+    out = sees(&m, lease_of(HOLDER_OTHER, 6), START + 5 * SECOND);
+    assert_int_equal(out.wake_ns, START + 20 * SECOND);
+}
+
+static void test_release_is_taken_over_at_once(void **state)
+{
+    (void)state;
+    struct election m;
+    start_watching(&m);
+    sees(&m, lease_of(HOLDER_OTHER, 5), START);
+    struct election_lease released = lease_of(HOLDER_NONE, 6);
+    released.released = true;
+    released.duration_ns = SECOND;
+    struct election_actions out = sees(&m, released, START + SECOND);
+    assert_int_equal(out.call, CALL_CLAIM);
+}
+
+static void test_cleared_holder_is_not_a_release(void **state)
+{
+    (void)state;
+    struct election m;
+    start_watching(&m);
+    sees(&m, lease_of(HOLDER_OTHER, 5), START);
+    struct election_actions out = sees(&m, lease_of(HOLDER_NONE, 6), START + SECOND);
+    assert_true(has(&out, REPORT_CLEARED));
+    assert_int_equal(out.call, CALL_NONE);
+    assert_int_equal(out.wake_ns, START + 16 * SECOND);
+}
+
+static void test_shortened_duration_does_not_shorten_the_wait(void **state)
+{
+    (void)state;
+    struct election m;
+    start_watching(&m);
+    sees(&m, lease_of(HOLDER_OTHER, 5), START);
+    struct election_lease edited = lease_of(HOLDER_OTHER, 6);
+    edited.duration_ns = SECOND;
+    struct election_actions out = sees(&m, edited, START + SECOND);
+    assert_int_equal(out.wake_ns, START + 16 * SECOND);
+}
+
+static void test_deleted_lease_is_waited_out_and_looked_at_again(void **state)
+{
+    (void)state;
+    struct election m;
+    start_watching(&m);
+    sees(&m, lease_of(HOLDER_OTHER, 5), START);
+    struct election_actions out;
+    election_step(&m, &(struct election_event){.kind = EVENT_DELETED, .lease = lease_of(HOLDER_OTHER, 7)}, START + SECOND, &out);
+    assert_true(has(&out, REPORT_GONE));
+    assert_int_equal(out.wake_ns, START + 16 * SECOND);
+    out = step(&m, EVENT_TIMER, START + 16 * SECOND);
+    assert_int_equal(out.call, CALL_GET);
+    out = done(&m, CALL_NOT_FOUND, (struct election_lease){0}, START + 16 * SECOND + MS);
+    assert_int_equal(out.call, CALL_CREATE);
+}
+
+static void test_leader_recreates_a_deleted_lease_at_once(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    struct election_actions out;
+    election_step(&m, &(struct election_event){.kind = EVENT_DELETED, .lease = lease_of(HOLDER_ME, 12)}, START + SECOND, &out);
+    assert_int_equal(out.call, CALL_CREATE);
+    assert_true(election_may_act(&m, START + SECOND));
+}
+
+static void test_former_leader_does_not_recreate(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    step(&m, EVENT_TIMER, START + 5 * SECOND); /* the renewal hangs while the process is paused */
+    struct election_actions out = done(&m, CALL_UNKNOWN, (struct election_lease){0}, START + 30 * SECOND);
+    assert_int_equal(out.call, CALL_GET);
+    assert_true(has(&out, REPORT_LOST_GATE));
+    out = done(&m, CALL_NOT_FOUND, (struct election_lease){0}, START + 30 * SECOND + MS);
+    assert_int_equal(out.call, CALL_NONE);
+    assert_int_equal(m.state, ELECTION_FOLLOWING);
+}
+
+static void test_foreign_holder_in_a_newer_version_closes_the_gate(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    struct election_actions out = sees(&m, lease_of(HOLDER_OTHER, 11), START + SECOND);
+    assert_true(has(&out, REPORT_LOST_FOREIGN));
+    assert_false(election_may_act(&m, START + SECOND));
+    assert_int_equal(m.state, ELECTION_FOLLOWING);
+}
+
+static void test_late_watch_event_is_not_foreign(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    struct election_actions out = sees(&m, lease_of(HOLDER_OTHER, 9), START + SECOND);
+    assert_int_equal(out.report_count, 0);
+    assert_true(election_may_act(&m, START + SECOND));
+}
+
+static void test_foreign_holder_seen_before_our_answer(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    step(&m, EVENT_TIMER, START + 5 * SECOND);
+    sees(&m, lease_of(HOLDER_OTHER, 12), START + 6 * SECOND);
+    done(&m, CALL_OK, lease_of(HOLDER_ME, 11), START + 6 * SECOND + MS);
+    assert_false(election_may_act(&m, START + 6 * SECOND + MS));
+}
+
+static void test_failing_renewals_close_the_gate_by_its_deadline(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    struct election_actions out = step(&m, EVENT_TIMER, START + 5 * SECOND);
+    out = done(&m, CALL_REFUSED, (struct election_lease){0}, START + 5 * SECOND + MS);
+    assert_true(out.wake_ns <= START + 5 * SECOND + 60 * MS); /* tried again soon */
+    out = step(&m, EVENT_TIMER, START + 10 * SECOND);
+    assert_true(has(&out, REPORT_RENEW_DEADLINE));
+    assert_true(election_may_act(&m, START + 10 * SECOND));
+    assert_int_equal(out.call, CALL_RENEW);
+    out = step(&m, EVENT_TIMER, START + 14 * SECOND);
+    assert_true(has(&out, REPORT_LOST_GATE));
+    assert_int_equal(m.state, ELECTION_LEADING); /* nobody else has it */
+    done(&m, CALL_REFUSED, (struct election_lease){0}, START + 14 * SECOND);
+    step(&m, EVENT_TIMER, START + 17 * SECOND);
+    out = done(&m, CALL_OK, lease_of(HOLDER_ME, 11), START + 17 * SECOND);
+    assert_true(has(&out, REPORT_GATE_REOPENED));
+    assert_true(election_may_act(&m, START + 17 * SECOND));
+}
+
+static void test_conflict_is_read_at_once(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    step(&m, EVENT_TIMER, START + 5 * SECOND);
+    struct election_actions out = done(&m, CALL_CONFLICT, (struct election_lease){0}, START + 5 * SECOND + MS);
+    assert_int_equal(out.call, CALL_GET);
+    out = done(&m, CALL_OK, lease_of(HOLDER_ME, 11), START + 5 * SECOND + 2 * MS); /* a label was edited */
+    assert_int_equal(out.call, CALL_RENEW);
+}
+
+static void test_timeout_asks_for_a_new_connection(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    step(&m, EVENT_TIMER, START + 5 * SECOND);
+    struct election_actions out = done(&m, CALL_UNKNOWN, (struct election_lease){0}, START + 7 * SECOND);
+    assert_int_equal(out.call, CALL_GET);
+    assert_true(out.fresh_connection);
+}
+
+static void test_edited_duration_shrinks_the_gate_and_is_mended(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    struct election_lease edited = lease_of(HOLDER_ME, 11);
+    edited.duration_ns = SECOND;
+    struct election_actions out = sees(&m, edited, START + 3 * SECOND);
+    assert_true(has(&out, REPORT_EDITED));
+    assert_int_equal(out.call, CALL_RENEW);
+    assert_false(election_may_act(&m, START + 3 * SECOND));
+    done(&m, CALL_OK, lease_of(HOLDER_ME, 12), START + 3 * SECOND + 5 * MS);
+    assert_true(election_may_act(&m, START + 3 * SECOND + 5 * MS));
+}
+
+static void test_missing_permission_is_said_once_and_retried(void **state)
+{
+    (void)state;
+    struct election m;
+    start_watching(&m);
+    step(&m, EVENT_ABSENT, START);
+    struct election_actions out = done(&m, CALL_FORBIDDEN, (struct election_lease){0}, START + MS);
+    assert_true(has(&out, REPORT_FORBIDDEN));
+    assert_int_equal(out.call, CALL_NONE);
+    int64_t now_ns = START;
+    for (int i = 0; i < 10; i++) {
+        assert_true(out.wake_ns > now_ns + SECOND);
+        now_ns = out.wake_ns;
+        out = step(&m, EVENT_TIMER, now_ns);
+        assert_int_equal(out.call, CALL_GET);
+        out = done(&m, CALL_NOT_FOUND, (struct election_lease){0}, now_ns);
+        assert_int_equal(out.call, CALL_CREATE);
+        out = done(&m, CALL_FORBIDDEN, (struct election_lease){0}, now_ns);
+        assert_false(has(&out, REPORT_FORBIDDEN));
+    }
+    step(&m, EVENT_TIMER, out.wake_ns);
+    done(&m, CALL_NOT_FOUND, (struct election_lease){0}, out.wake_ns);
+    out = done(&m, CALL_OK, lease_of(HOLDER_ME, 20), out.wake_ns + MS);
+    assert_true(has(&out, REPORT_LED));
+}
+
+static void test_twin_is_waited_out_unless_it_is_known_dead(void **state)
+{
+    (void)state;
+    struct election m;
+    start_watching(&m);
+    struct election_actions out = sees(&m, lease_of(HOLDER_TWIN, 5), START);
+    assert_int_equal(out.call, CALL_NONE);
+    struct election_config may = config;
+    may.may_take_back = true;
+    election_init(&m, &may);
+    step(&m, EVENT_WATCH_UP, START);
+    out = sees(&m, lease_of(HOLDER_TWIN, 5), START);
+    assert_int_equal(out.call, CALL_CLAIM);
+}
+
+static void test_without_a_watch_it_reads(void **state)
+{
+    (void)state;
+    struct election m;
+    election_init(&m, &config);
+    step(&m, EVENT_START, START);
+    struct election_actions out = step(&m, EVENT_WATCH_DOWN, START + MS);
+    out = step(&m, EVENT_TIMER, out.wake_ns);
+    assert_int_equal(out.call, CALL_GET);
+    out = done(&m, CALL_OK, lease_of(HOLDER_OTHER, 5), START + SECOND);
+    assert_int_equal(out.wake_ns, START + 3 * SECOND);
+    out = step(&m, EVENT_TIMER, START + 3 * SECOND);
+    assert_int_equal(out.call, CALL_GET);
+}
+
+static void test_stop_releases_at_once(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    struct election_actions out = step(&m, EVENT_STOP, START + SECOND);
+    assert_int_equal(out.call, CALL_RELEASE);
+    assert_false(election_may_act(&m, START + SECOND));
+    struct election_lease released = lease_of(HOLDER_NONE, 11);
+    released.released = true;
+    out = done(&m, CALL_OK, released, START + SECOND + 4 * MS);
+    assert_true(has(&out, REPORT_RELEASED));
+    assert_int_equal(m.state, ELECTION_STOPPED);
+}
+
+static void test_stop_during_a_renewal_waits_for_its_version(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    step(&m, EVENT_TIMER, START + 5 * SECOND);
+    struct election_actions out = step(&m, EVENT_STOP, START + 5 * SECOND + MS);
+    assert_int_equal(out.call, CALL_NONE);
+    out = done(&m, CALL_OK, lease_of(HOLDER_ME, 11), START + 5 * SECOND + 4 * MS);
+    assert_int_equal(out.call, CALL_RELEASE);
+}
+
+static void test_stop_gives_up_after_two_seconds(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    struct election_actions out = step(&m, EVENT_STOP, START + SECOND);
+    out = done(&m, CALL_REFUSED, (struct election_lease){0}, START + SECOND);
+    out = step(&m, EVENT_TIMER, START + 3 * SECOND);
+    assert_true(has(&out, REPORT_RELEASE_FAILED));
+    assert_int_equal(m.state, ELECTION_STOPPED);
+    assert_int_equal(out.wake_ns, INT64_MAX);
+}
+
+static void test_stop_of_a_standby_calls_nobody(void **state)
+{
+    (void)state;
+    struct election m;
+    start_watching(&m);
+    sees(&m, lease_of(HOLDER_OTHER, 5), START);
+    struct election_actions out = step(&m, EVENT_STOP, START + SECOND);
+    assert_int_equal(out.call, CALL_NONE);
+    assert_int_equal(m.state, ELECTION_STOPPED);
+}
+
+static void test_lost_answer_of_a_claim_is_found_out(void **state)
+{
+    (void)state;
+    struct election m;
+    start_watching(&m);
+    step(&m, EVENT_ABSENT, START);
+    struct election_actions out = done(&m, CALL_UNKNOWN, (struct election_lease){0}, START + 2 * SECOND);
+    assert_int_equal(out.call, CALL_GET);
+    out = done(&m, CALL_OK, lease_of(HOLDER_ME, 10), START + 2 * SECOND + MS);
+    assert_int_equal(out.call, CALL_CLAIM); /* a write of known send time opens the gate, not the found record */
+    assert_false(election_may_act(&m, START + 2 * SECOND + MS));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_lease_is_created_at_once),
+        cmocka_unit_test(test_gate_counts_from_the_send_time),
+        cmocka_unit_test(test_answer_after_the_gate_does_not_lead),
+        cmocka_unit_test(test_renewals_come_every_third_of_the_duration),
+        cmocka_unit_test(test_expired_lease_is_claimed_at_the_exact_time),
+        cmocka_unit_test(test_only_a_newer_version_restarts_the_wait),
+        cmocka_unit_test(test_release_is_taken_over_at_once),
+        cmocka_unit_test(test_cleared_holder_is_not_a_release),
+        cmocka_unit_test(test_shortened_duration_does_not_shorten_the_wait),
+        cmocka_unit_test(test_deleted_lease_is_waited_out_and_looked_at_again),
+        cmocka_unit_test(test_leader_recreates_a_deleted_lease_at_once),
+        cmocka_unit_test(test_former_leader_does_not_recreate),
+        cmocka_unit_test(test_foreign_holder_in_a_newer_version_closes_the_gate),
+        cmocka_unit_test(test_late_watch_event_is_not_foreign),
+        cmocka_unit_test(test_foreign_holder_seen_before_our_answer),
+        cmocka_unit_test(test_failing_renewals_close_the_gate_by_its_deadline),
+        cmocka_unit_test(test_conflict_is_read_at_once),
+        cmocka_unit_test(test_timeout_asks_for_a_new_connection),
+        cmocka_unit_test(test_edited_duration_shrinks_the_gate_and_is_mended),
+        cmocka_unit_test(test_missing_permission_is_said_once_and_retried),
+        cmocka_unit_test(test_twin_is_waited_out_unless_it_is_known_dead),
+        cmocka_unit_test(test_without_a_watch_it_reads),
+        cmocka_unit_test(test_stop_releases_at_once),
+        cmocka_unit_test(test_stop_during_a_renewal_waits_for_its_version),
+        cmocka_unit_test(test_stop_gives_up_after_two_seconds),
+        cmocka_unit_test(test_stop_of_a_standby_calls_nobody),
+        cmocka_unit_test(test_lost_answer_of_a_claim_is_found_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

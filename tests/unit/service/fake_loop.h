@@ -1,0 +1,20 @@
+/*
+ * io/loop.h with a clock of its own, for tests: nothing waits, a test says how far time goes. Link instead of the loop in io/.
+ */
+#ifndef FAKE_LOOP_H
+#define FAKE_LOOP_H
+
+#include "io/loop.h"
+
+struct loop *fake_loop_new(int64_t boot_ns, int64_t wall_ns);
+/* Calls everything that is due until `duration_ns` has passed. Tasks cost no time. */
+void fake_loop_run(struct loop *loop, int64_t duration_ns);
+/* Tasks only, no timer: "the same turn". */
+void fake_loop_settle(struct loop *loop);
+/* The wall clock steps. */
+void fake_loop_step_wall(struct loop *loop, int64_t by_ns);
+/* Time that passes inside a handler. */
+void fake_loop_spend(struct loop *loop, int64_t ns);
+bool fake_loop_was_stopped(const struct loop *loop);
+
+#endif
