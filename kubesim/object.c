@@ -25,6 +25,8 @@ static void print_body(struct buf *b, const struct dom *tree, struct sim_object 
     metadata_at[0] = b->len;
     buf_byte(b, '{');
     for (const struct dom *m = dom_getz(tree, "metadata")->first; m != NULL; m = m->next) {
+        if (o->resource_version == 0 && str_eqz(m->key, "resourceVersion"))
+            continue;
         buf_text(b, separator);
         separator = ",";
         buf_json_string(b, m->key);

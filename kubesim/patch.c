@@ -71,11 +71,13 @@ static void delete_from_list(struct dom *target, str name, const struct dom *val
         dom_remove(target, name);
 }
 
+/* What is new comes first, as in kube-apiserver. */
 static void add_to_set(struct arena *a, struct dom *list, const struct dom *values)
 {
+    size_t at = 0;
     for (const struct dom *v = values->first; v != NULL; v = v->next) {
         if (!list_has(list, v))
-            dom_append(list, dom_copy(a, v));
+            dom_insert(list, at++, dom_copy(a, v));
     }
 }
 

@@ -98,11 +98,12 @@ void route_parse(struct route *r, struct arena *a, str path)
     while (path.len > 0) {
         str piece;
         str_cut(path, '/', &piece, &path);
-        if (r->segment_count == ROUTE_SEGMENTS_MAX ||
-            !decode(a, piece, false, &r->segments[r->segment_count])) {
+        if (r->segment_count == ROUTE_SEGMENTS_MAX) {
             r->too_deep = true;
             break;
         }
+        if (!decode(a, piece, false, &r->segments[r->segment_count]))
+            return; /* ROUTE_UNKNOWN */
         /* An empty piece in the middle names nothing. */
         r->too_deep = r->too_deep || piece.len == 0;
         r->segment_count++;

@@ -25,8 +25,8 @@ struct sim_object {
     str metadata;     /* the {...} in it */
     size_t version_offset, version_len; /* digits of resourceVersion in body */
 };
-/* From a tree in the kind's order whose metadata is complete but for the resourceVersion, which is set to the one given. One
- * reference is the caller's. NULL if it is larger than LIMIT_SIM_OBJECT_BYTES. */
+/* From a tree in the kind's order whose metadata is complete but for the text of resourceVersion; 0 leaves that out (only for
+ * objects that are shown but not stored). One reference is the caller's. NULL if it is larger than LIMIT_SIM_OBJECT_BYTES. */
 struct sim_object *object_new(const struct sim_kind *kind, const struct dom *tree, uint64_t resource_version);
 struct sim_object *object_ref(struct sim_object *o);
 void object_unref(struct sim_object *o); /* NULL is fine */

@@ -258,7 +258,8 @@ struct sim_object *store_commit(struct kubesim_call *call, struct dom *tree, str
         return old;
     }
     if (dry_run) {
-        /* Shown, but with the version that is really there. */
+        object_unref(o);
+        o = object_new(call->table->kind, tree, old == NULL ? 0 : old->resource_version);
         answer_object(call, old == NULL ? 201 : 200, o);
         object_unref(o);
         return NULL;

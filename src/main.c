@@ -1,5 +1,6 @@
 /* baton: an OpenTelemetry-Collector-compatible collector with leader election. */
 #include "components.h"
+#include "io/file.h"
 #include "service/commands.h"
 #include "service/service.h"
 
@@ -7,6 +8,7 @@ int main(int argc, char **argv)
 {
     struct arena arena;
     struct command_line line;
+    standard_files_open();
     arena_init(&arena, 4096);
     command_line_parse(argc, argv, &baton_components, &arena, &line);
     int exit_status = line.exit_status;

@@ -43,7 +43,7 @@
 #define LIMIT_HTTP_ROOTS_BYTES (4 * MIB)       /* the system's file of root certificates, when it must be read whole (about 200 KiB) */
 
 /* -- Kubernetes -- */
-#define LIMIT_LEASE_BYTES (1 * MIB)            /* a Lease with foreign annotations: 256 KiB of those at most, escaped, and named again in managedFields */
+#define LIMIT_LEASE_BYTES (1 * MIB)            /* a Lease with 256 KiB of annotations (the most), escaped, named again in managedFields */
 #define LIMIT_TOKEN_BYTES (64 * KIB)           /* a bearer token; a server refuses longer headers */
 #define LIMIT_KUBECONFIG_TEXT_BYTES (16 * MIB) /* what is kept of kubeconfig files: texts repeated by YAML aliases */
 #define LIMIT_STATUS_MESSAGE_BYTES 1024        /* what an error keeps of the message of a Status */

@@ -25,7 +25,8 @@ void map_init(struct map *m, const uint64_t hash_key[2]);
 void map_deinit(struct map *m);
 /* The value, or NULL. */
 void *map_get(const struct map *m, str key);
-/* Sets or replaces (the key's view too, since the old key may die with the old value); value must not be NULL. Returns the value that was there, or NULL. */
+/* Sets or replaces (the key's view too, since the old key may die with the old value); value must not be NULL. Returns the value
+ * that was there, or NULL. */
 void *map_put(struct map *m, str key, void *value);
 /* Returns the value that was there, or NULL. */
 void *map_remove(struct map *m, str key);

@@ -277,9 +277,10 @@ static void decode_list(struct decoder *d, const struct config_field *f, const s
 static void decode_pair_list(struct decoder *d, const struct config_field *f, const struct node *n,
                              str path, struct config_pairs *out)
 {
+    size_t index = 0;
     out->items = ARENA_ARRAY(d->arena, struct config_pair, n->count);
     for (const struct node *item = n->first; item != NULL; item = item->next) {
-        str item_path = path_index(d->arena, path, out->count);
+        str item_path = path_index(d->arena, path, index++);
         const struct node *name = node_get(item, STR("name")),
                           *value = node_get(item, STR("value"));
         if (name == NULL || item->count != (value == NULL ? 1 : 2)) {

@@ -116,12 +116,28 @@ static bool retrieve(struct resolver *r, const struct node *n, const struct trai
     return true;
 }
 
+/* The first occurrence of a reference, by its first byte: texts may be megabytes of references. */
+static bool find_again(str text, str reference, size_t *at)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        const char *dollar = memchr(text.data + i, '$', text.len - i);
+        if (dollar == NULL)
+            return false;
+        i = (size_t)(dollar - text.data);
+        if (str_starts_with(str_skip(text, i), reference)) {
+            *at = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* `text` with every occurrence of `reference` replaced. */
 static bool put_in(struct resolver *r, struct buf *out, str text, str reference, str value,
                    struct err *err)
 {
     size_t at;
-    while (str_find(text, reference, &at)) {
+    while (find_again(text, reference, &at)) {
         buf_append(out, text.data, at);
         buf_str(out, value);
         text = str_skip(text, at + reference.len);
@@ -208,7 +224,7 @@ static bool expand_original(struct resolver *r, struct node *n, const struct tra
     if (n->has_original)
         n->original = unescape(r, arena_str(r->arena, text));
     buf_deinit(&w.text);
-    return w.rounds < LIMIT_CONFIG_EXPANSIONS;
+    return w.rounds < LIMIT_CONFIG_EXPANSIONS && r->expanded_bytes <= LIMIT_CONFIG_EXPANDED_BYTES;
 }
 
 static void mark_expanded(struct node *n)

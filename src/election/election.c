@@ -223,7 +223,8 @@ static void observe(struct election *m, const struct election_lease *lease, bool
     if (m->seen && lease->holder == HOLDER_NONE && !lease->released && !lease->pristine)
         report(out, REPORT_CLEARED);
     learn(m, lease, now_ns);
-    if (lease->holder == HOLDER_OTHER && lease->holder_hash != holder_before)
+    bool foreign = lease->holder == HOLDER_OTHER || (lease->holder == HOLDER_TWIN && !m->config.may_take_back);
+    if (foreign && lease->holder_hash != holder_before)
         report(out, REPORT_FOLLOWING);
     if (m->state == ELECTION_LEARNING || m->state == ELECTION_FOLLOWING)
         follow(m, now_ns, out);

@@ -103,6 +103,7 @@ static enum call_outcome outcome_of(const struct elector *e, const struct kube_r
 static void on_call_done(void *arg, const struct kube_result *result)
 {
     struct elector *e = arg;
+    struct kube_result unreadable;
     e->call = NULL;
     struct election_event event = {
         .kind = EVENT_CALL_DONE,
@@ -117,8 +118,11 @@ static void on_call_done(void *arg, const struct kube_result *result)
         if (lease_parse(&lease, result->body, &err)) {
             /* An answer to a write may be overtaken by the watch; a read is the truth. */
             event.lease = elector_view(e, &lease, e->call_kind == CALL_GET);
-        } else {
-            log_error(&e->logger, "The API server's answer is not a Lease", F_ERR(&err));
+        } else { /* something between us and the server answered */
+            unreadable = *result;
+            err_wrap(&err, "the answer to %s is not a Lease", e->call_kind == CALL_GET ? "a read" : "a write");
+            unreadable.err = err;
+            result = &unreadable;
             event.outcome = CALL_UNKNOWN;
         }
         lease_deinit(&lease);

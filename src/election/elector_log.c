@@ -69,7 +69,11 @@ void elector_log_report(struct elector *e, enum election_report report)
                  F_DOUBLE("stops_emitting_in_s", SECONDS(e->machine.gate_ns - loop_boot_ns(e->loop))));
         break;
     case REPORT_FOLLOWING:
-        log_info(&e->logger, "Another replica leads, this one stands by", F_STR("holder", holder_name(e)));
+        if (e->current_present && str_eq(e->current.holder, e->identity))
+            log_warn(&e->logger, "Another replica leads, this one stands by; both have the same identity: give each its own",
+                     F_STR("holder", holder_name(e)));
+        else
+            log_info(&e->logger, "Another replica leads, this one stands by", F_STR("holder", holder_name(e)));
         break;
     case REPORT_FREE:
         log_debug(&e->logger, "The Lease is free, claiming it", F_STR("holder", holder_name(e)));

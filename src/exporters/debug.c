@@ -209,6 +209,7 @@ static void write_text(struct debug *d, const struct batch *b)
 {
     const struct log_field signal = F_CSTR("otelcol.signal", signal_name(b->signal));
     const str cut_mark = STR("\n...[cut]\n");
+    const str whole_line_mark = str_skip(cut_mark, 1);
     struct buf text;
     buf_init(&text, TEXT_BYTES_MAX);
     if (d->config->verbosity == VERBOSITY_NORMAL)
@@ -218,7 +219,7 @@ static void write_text(struct debug *d, const struct batch *b)
     if (text.overflow) {
         text.max += cut_mark.len;
         text.overflow = false;
-        buf_str(&text, cut_mark);
+        buf_str(&text, str_ends_with(buf_view(&text), STR("\n")) ? whole_line_mark : cut_mark);
     }
     write_line(d, buf_view(&text), &signal, 1);
     buf_deinit(&text);

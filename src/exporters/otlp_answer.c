@@ -58,19 +58,38 @@ static bool grpc_status(const struct http_response *r, enum grpc_code *code)
     return true;
 }
 
+/* A status ends the answer, whatever happened to the rest of the exchange. */
+static bool has_status(const struct http_result *result, enum grpc_code *code)
+{
+    bool complete = result->outcome == HTTP_DONE || result->outcome == HTTP_BROKEN;
+    return complete && http_response_is_http2(result->response) &&
+           grpc_status(result->response, code);
+}
+
+/* libcurl 7.88.1 loses the trailers of the last answer on a connection that the server has announced
+ * to close (GOAWAY). What is left tells enough: servers send no message with an error. */
+static enum grpc_code code_without_status(const struct http_result *result)
+{
+    const struct http_response *r = result->response;
+    bool compressed;
+    str type, message;
+    if (!http_response_is_http2(r))
+        return GRPC_UNAVAILABLE; /* the reference does not get past the handshake */
+    if (http_response_status(r) != HTTP_STATUS_OK ||
+        !http_response_header(r, "content-type", &type) ||
+        !str_starts_with(type, STR("application/grpc")))
+        return grpc_code_from_http(http_response_status(r));
+    return grpc_unframe(result->body, &compressed, &message, NULL) ? GRPC_OK : GRPC_UNAVAILABLE;
+}
+
 static enum grpc_code code_of(const struct http_result *result)
 {
     enum grpc_code code;
+    if (has_status(result, &code))
+        return code;
     switch (result->outcome) {
     case HTTP_DONE:
-        if (!http_response_is_http2(result->response))
-            return GRPC_UNAVAILABLE; /* not a gRPC server; the reference does not get past the
-                                        handshake */
-        if (grpc_status(result->response, &code))
-            return code;
-        if (http_response_status(result->response) == HTTP_STATUS_OK)
-            return GRPC_INTERNAL;
-        return grpc_code_from_http(http_response_status(result->response));
+        return code_without_status(result);
     case HTTP_TIMEOUT:
         return GRPC_DEADLINE_EXCEEDED;
     case HTTP_TOO_LARGE:
@@ -126,14 +145,15 @@ static void put_reason(struct buf *out, const struct http_result *result)
     const struct http_response *r = result->response;
     str text;
     enum grpc_code code;
-    if (result->outcome != HTTP_DONE) {
+    if (has_status(result, &code)) {
+        if (answer_field(r, "grpc-message", &text))
+            grpc_message_decode(out, text);
+    } else if (result->outcome != HTTP_DONE) {
         buf_text(out, result->err.text);
     } else if (!http_response_is_http2(r)) {
         buf_printf(out, "the server answers by HTTP/1.1 (status %d), gRPC needs HTTP/2",
                    http_response_status(r));
-    } else if (answer_field(r, "grpc-message", &text)) {
-        grpc_message_decode(out, text);
-    } else if (!grpc_status(r, &code)) {
+    } else {
         buf_printf(out,
                    "unexpected HTTP status code received from server: %d, without a grpc-status",
                    http_response_status(r));
@@ -216,6 +236,15 @@ static void read_response(const struct http_result *result, const struct config_
     buf_deinit(&plain);
 }
 
+/* The connection ended before an answer began (it was idle for too long, the server goes away, GOAWAY), or the server refused to
+ * look at the stream. A new connection is likely to work; libcurl does not say which of these it was. */
+static bool is_lost(const struct http_result *result)
+{
+    if (result->outcome != HTTP_BROKEN || http_response_status(result->response) != 0)
+        return false;
+    return result->http2_error == 0 || result->http2_error == HTTP2_REFUSED_STREAM;
+}
+
 void otlp_answer_read(const struct http_result *result, const struct config_pairs *secrets,
                       struct buf *text, struct send_result *out)
 {
@@ -226,11 +255,11 @@ void otlp_answer_read(const struct http_result *result, const struct config_pair
         return;
     }
     str details;
-    bool told_when = result->outcome == HTTP_DONE &&
+    bool told_when = has_status(result, &code) &&
                      answer_field(result->response, "grpc-status-details-bin", &details) &&
                      grpc_retry_delay(details, &out->throttle_ns);
     bool retry = is_retryable(code) || (code == GRPC_RESOURCE_EXHAUSTED && told_when);
     out->verdict = retry ? SEND_RETRY : SEND_NEVER;
-    out->untouched = result->outcome == HTTP_BROKEN && result->http2_error == HTTP2_REFUSED_STREAM;
+    out->again_now = is_lost(result);
     describe_failure(result, code, secrets, &out->err);
 }

@@ -26,6 +26,7 @@
 #define MS INT64_C(1000000)
 #define SECOND (1000 * MS)
 #define RESPONSE_MAX (4 * MIB)
+#define SENT_AT_ONCE_BYTES (64 * KIB) /* the window of a stream, unless the server widens it */
 
 struct keepalive_config {
     int64_t time_ns, timeout_ns;
@@ -301,6 +302,16 @@ static bool otlp_pack(const void *arg, str encoded, struct buf *out, struct err 
     return ok;
 }
 
+/* libcurl 7.88.1 loses an answer that comes before the body is out, such as "message too large". */
+static void add_size_hint(struct err *err, size_t size_bytes)
+{
+    struct err plain = *err;
+    err_set_code(err, plain.code,
+                 "%s (if this goes on, the server may not take messages of %zu bytes: see "
+                 "sending_queue::batch::max_size with sizer: bytes)",
+                 plain.text, size_bytes);
+}
+
 static void on_done(void *arg, const struct http_result *result)
 {
     struct send_request *request = arg;
@@ -313,6 +324,8 @@ static void on_done(void *arg, const struct http_result *result)
     if (result->outcome == HTTP_TIMEOUT && !o->cleartext &&
         http_response_status(result->response) == 0)
         http_client_drop_connections(o->client);
+    if (out.again_now && request->payload.len > SENT_AT_ONCE_BYTES)
+        add_size_hint(&out.err, request->payload.len);
     queue_sent(request, &out);
     buf_deinit(&text);
 }

@@ -210,3 +210,13 @@ bool abstract_socket_claim(str name, int *fd)
     *fd = claimed;
     return true;
 }
+
+void standard_files_open(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR); /* the lowest free number; not to be closed at exec */
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}

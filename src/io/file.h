@@ -18,5 +18,8 @@ uint64_t cgroup_memory_limit(void);
 uint64_t cgroup_memory_limit_at(const char *self_path, const char *mount_path);
 /* Binds an abstract Unix socket of that name for the life of the process; false if another process holds it. *fd to close. */
 NODISCARD bool abstract_socket_claim(str name, int *fd);
+/* At the very start: whoever closed descriptor 0, 1 or 2 before exec must not make our sockets and files get these numbers, where
+ * log lines would go into them. */
+void standard_files_open(void);
 
 #endif

@@ -29,6 +29,7 @@ enum { NS_PER_MS = 1000000, STATUS_REDIRECT_MIN = 300 };
 
 static void data_arrived(struct http_call *call)
 {
+    call->pool->stirred |= call->response.http2;
     if (call->idle_timeout_ns > 0)
         call->last_data_ns = loop_boot_ns(call->client->loop);
 }

@@ -48,6 +48,8 @@ struct http_pool {
     CURLM *multi;
     struct loop_timer curl_timer;
     struct loop_timer idle_timer; /* armed while there are no calls */
+    struct loop_task again;       /* posted while HTTP/2 data comes, see http_pool.c */
+    bool stirred;                 /* HTTP/2 data came since then */
     struct list sockets;          /* struct http_socket: those that libcurl waits for */
     int *open_fds;                /* all sockets of connections, waited for or idle */
     size_t open_count, open_cap;

@@ -10,6 +10,10 @@
  * libcurl cannot be told to close idle connections of a handle that is still used, so we open the
  * sockets ourselves, know which are idle (those it does not wait for), and shut these down.
  *
+ * libcurl 7.88.1 can forget HTTP/2 data that it has read from a socket but that did not fit into a transfer's buffer: nothing wakes it
+ * up until more comes on the connection, which may be never. So after each turn in which HTTP/2 data came, the sockets of the pool are
+ * reported readable once more, until nothing comes (test: a large answer on cleartext HTTP/2).
+ *
  * Invariants: libcurl's functions are never called from within libcurl's callbacks; calls are
  * removed from a handle only by http_call_finish and http_cancel at depth 0 of libcurl.
  */
@@ -71,6 +75,8 @@ static void act(struct http_pool *pool, curl_socket_t fd, int mask)
     collect_done(pool);
     if (code != CURLM_OK)
         abandon(pool);
+    if (pool->stirred)
+        loop_task_post(&pool->again);
     http_client_leave(client);
 }
 
@@ -142,6 +148,25 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
     }
     s->events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
     return uv_poll_start(&s->poll, s->events, on_socket) == 0 ? 0 : -1;
+}
+
+/* Reports all sockets as readable. */
+static void look_again(void *arg)
+{
+    struct http_pool *pool = arg;
+    struct http_client *client = pool->client;
+    size_t count = 0, used = 0;
+    pool->stirred = false;
+    list_for_each (counted, &pool->sockets)
+        count++;
+    curl_socket_t *fds = mem_alloc(count * sizeof(*fds)); /* the list changes under way */
+    list_for_each (node, &pool->sockets)
+        fds[used++] = CONTAINER_OF(node, struct http_socket, node)->fd;
+    http_client_enter(client); /* keeps the pool */
+    for (size_t i = 0; i < count; i++)
+        act(pool, fds[i], CURL_CSELECT_IN);
+    mem_free(fds);
+    http_client_leave(client);
 }
 
 /* -- sockets of connections -- */
@@ -243,6 +268,7 @@ static struct http_pool *pool_new(struct http_client *client)
     list_init(&pool->sockets);
     loop_timer_init(client->loop, &pool->curl_timer, "http timer", curl_timer_fired, pool);
     loop_timer_init(client->loop, &pool->idle_timer, "http idle timer", idle_timer_fired, pool);
+    loop_task_init(client->loop, &pool->again, "http again", look_again, pool);
     curl_multi_setopt(pool->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
     curl_multi_setopt(pool->multi, CURLMOPT_SOCKETDATA, pool);
     curl_multi_setopt(pool->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
@@ -263,6 +289,7 @@ void http_pool_free(struct http_pool *pool)
     curl_multi_cleanup(pool->multi);
     loop_timer_clear(&pool->curl_timer);
     loop_timer_clear(&pool->idle_timer);
+    loop_task_cancel(&pool->again);
     list_for_each_safe (node, &pool->sockets)
         socket_forget(CONTAINER_OF(node, struct http_socket, node));
     mem_free(pool->open_fds);

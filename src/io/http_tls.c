@@ -8,7 +8,7 @@
  * Which roots: with a CA of one's own only that one. libcurl would still look into its built-in
  * directory of the system's roots, so file and directory are always set, to NULL if need be. The
  * system's roots are best used as a hashed directory, from which OpenSSL loads only the certificate
- * that it needs; the one file with all of them costs several MiB of memory for each connection. As
+ * that it needs; the one file with all of them costs 1 MiB of memory for each connection. As
  * with OpenSSL and Go, SSL_CERT_FILE and SSL_CERT_DIR override the places (the directory must be
  * hashed, see openssl-rehash).
  */

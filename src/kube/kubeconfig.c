@@ -106,23 +106,13 @@ static bool add_file(struct kubeconfig *k, str path, bool must_exist)
     return ok;
 }
 
-static bool is_repeated(str list, const char *item, size_t item_len)
-{
-    str head, rest = list;
-    while (rest.data < item && rest.len > 0) {
-        str_cut(rest, ':', &head, &rest);
-        if (head.data < item && str_eq(head, str_make(item, item_len)))
-            return true;
-    }
-    return false;
-}
-
+/* A file that is named twice changes nothing: what was defined first wins. */
 static bool add_list(struct kubeconfig *k, str list)
 {
     str path, rest = list;
     while (rest.len > 0) {
         str_cut(rest, ':', &path, &rest);
-        if (path.len > 0 && !is_repeated(list, path.data, path.len) && !add_file(k, path, false))
+        if (path.len > 0 && !add_file(k, path, false))
             return false;
     }
     return true;
@@ -273,7 +263,8 @@ static str read_exec_extension(struct stanza *s)
         struct buf json;
         buf_init(&json, LIMIT_SMALL_FILE_BYTES);
         node_print_json(&json, content);
-        str kept = json.overflow ? STR_NONE : arena_str(&s->access->arena, str_trim(buf_view(&json)));
+        str kept =
+            json.overflow ? STR_NONE : arena_str(&s->access->arena, str_trim(buf_view(&json)));
         if (json.overflow)
             stanza_refuse(s, content, "extensions", "too large");
         buf_deinit(&json);

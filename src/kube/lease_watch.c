@@ -153,18 +153,19 @@ struct lease_watch *lease_watch_start(struct kube_client *client, str namespace,
     w->name = str_make(w->label + name_pos, label_len - name_pos);
     lease_path(&path, namespace, STR_NONE);
     print_query(&query, name, initial, resource_version, timeout_s);
-    w->call = kube_send(client, &(struct kube_request){
-                                    .lane = KUBE_LANE_LEASE, /* one connection for all of an election */
-                                    .method = "GET",
-                                    .path = buf_view(&path),
-                                    .query = buf_view(&query),
-                                    .idle_timeout_ms = idle_timeout_ms,
-                                    .stream = true,
-                                    .on_data = on_data,
-                                    .on_open = on_open,
-                                    .on_done = on_done,
-                                    .arg = w,
-                                });
+    w->call =
+        kube_send(client, &(struct kube_request){
+                              .lane = KUBE_LANE_LEASE, /* one connection for all of an election */
+                              .method = "GET",
+                              .path = buf_view(&path),
+                              .query = buf_view(&query),
+                              .idle_timeout_ms = idle_timeout_ms,
+                              .stream = true,
+                              .on_data = on_data,
+                              .on_open = on_open,
+                              .on_done = on_done,
+                              .arg = w,
+                          });
     buf_deinit(&path);
     buf_deinit(&query);
     return w;

@@ -107,6 +107,10 @@ struct queue *queue_new(struct exporter *e, const struct queue_config *queue,
     q->bytes_max = queue->max_bytes > 0 ? (size_t)queue->max_bytes : default_bytes_max();
     if (!queue->enabled) /* one after the other */
         q->config.num_consumers = 1;
+    const struct queue_batch_config *batch = &queue->batch;
+    if (queue->enabled && queue->batch_enabled && batch->sizer == QUEUE_BYTES &&
+        batch->max_size > 0 && (uint64_t)batch->max_size < transport->request_max)
+        q->transport.request_max = (size_t)batch->max_size;
     list_init(&q->uncut);
     list_init(&q->shared);
     list_init(&q->waiting);
@@ -332,9 +336,10 @@ static void log_retry(struct queue *q, const struct err *err, int64_t delay_ns)
 static void retry_later(struct queue *q, struct send_request *r, const struct send_result *result)
 {
     q->last_failure = result->err;
-    if (result->untouched && !r->repeated) {
+    if (result->again_now && !r->repeated) {
         r->repeated = true;
         q->stats.retries++;
+        log_debug(q->logger, "Exporting failed. Trying again at once.", F_ERR(&result->err));
         attempt(q, r);
         return;
     }

@@ -38,7 +38,7 @@ extern const struct config_schema retry_config_schema, queue_config_schema;
 enum send_verdict { SEND_OK, SEND_RETRY, SEND_NEVER };
 struct send_result {
     enum send_verdict verdict;
-    bool untouched;           /* SEND_RETRY: the backend said that it did not look at the request; tried again at once, one time */
+    bool again_now;           /* SEND_RETRY: worth another try at once; granted one time for each request */
     int64_t throttle_ns;      /* the backend asks to wait so long; 0: nothing said */
     int64_t rejected_count;   /* partial success */
     str message;              /* of a partial success or warning; may be empty */

@@ -167,8 +167,13 @@ static void queue_check(void *config, struct config_check *c)
     if (q->wait_for_result)
         config_caution(c, "wait_for_result",
                        "has no effect: every receiver is told the outcome of its batches");
-    if (q->batch_enabled)
-        config_caution(c, "batch", "has no effect: requests are cut to under 4 MiB, not merged");
+    if (q->batch_enabled && q->batch.sizer == QUEUE_BYTES && q->batch.max_size > 0)
+        config_caution(c, "batch", "only `max_size` has an effect: batches are cut, never merged");
+    else if (q->batch_enabled)
+        config_caution(c, "batch",
+                       "has no effect: batches are cut into requests of less than 4 MiB, never "
+                       "merged (`sizer: bytes` and "
+                       "`max_size` make requests smaller)");
 }
 
 static const struct config_field queue_fields[] = {

@@ -14,23 +14,6 @@
  */
 #include "service/service_internal.h"
 
-#include "base/limits.h"
-
-static void log_bad_settings(struct service *s, const struct settings *settings)
-{
-    for (const struct config_message *m = settings->messages.first; m != NULL; m = m->next) {
-        if (!m->is_error)
-            continue;
-        struct buf place;
-        buf_init(&place, 4 * KIB);
-        place_print(&place, &m->place);
-        log_error(&s->logger, "The new configuration is not valid; the old one goes on",
-                  F_STR("place", buf_view(&place)), F_STR("path", m->path),
-                  F_STR("error", m->text));
-        buf_deinit(&place);
-    }
-}
-
 /* Creating the new graph may have changed what it shares with the running one. */
 static void reinstate(struct service *s)
 {
@@ -51,11 +34,11 @@ void service_reload(struct service *s)
     struct settings *settings =
         settings_load(s->config.components, s->config.sources, s->config.source_count);
     if (settings->messages.error_count > 0) {
-        log_bad_settings(s, settings);
+        service_log_messages(s, settings, true);
         settings_free(settings);
         return;
     }
-    service_log_warnings(s, settings);
+    service_log_messages(s, settings, false);
     struct err err;
     s->generation++;
     s->next = graph_new(s, settings, &err);

@@ -64,17 +64,24 @@ void service_free(struct service *s)
 
 /* ---- start ---- */
 
-void service_log_warnings(struct service *s, const struct settings *settings)
+void service_log_messages(struct service *s, const struct settings *settings, bool errors)
 {
     for (const struct config_message *m = settings->messages.first; m != NULL; m = m->next) {
-        if (m->is_error)
+        if (m->is_error != errors)
             continue;
-        struct buf place;
-        buf_init(&place, 4 * KIB);
-        place_print(&place, &m->place);
-        log_warn(&s->logger, "Configuration warning", F_STR("place", buf_view(&place)),
-                 F_STR("path", m->path), F_STR("warning", m->text));
-        buf_deinit(&place);
+        struct buf text;
+        buf_init(&text, 4 * KIB);
+        place_print(&text, &m->place);
+        str place = buf_view(&text);
+        if (str_ends_with(place, STR(": ")))
+            place.len -= 2;
+        if (errors)
+            log_error(&s->logger, "The new configuration is not valid; the old one goes on",
+                      F_STR("place", place), F_STR("path", m->path), F_STR("error", m->text));
+        else
+            log_warn(&s->logger, "Configuration warning", F_STR("place", place),
+                     F_STR("path", m->path), F_STR("warning", m->text));
+        buf_deinit(&text);
     }
 }
 
@@ -99,7 +106,7 @@ void service_start(struct service *s, struct settings *take_settings)
     bool ok = logging_apply(s->config.log, s->config.outputs, take_settings,
                             str_from(s->instance_id), &err);
     if (ok) {
-        service_log_warnings(s, take_settings);
+        service_log_messages(s, take_settings, false);
         s->generation++;
         s->graph = graph_new(s, take_settings, &err);
         ok = s->graph != NULL;

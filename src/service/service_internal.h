@@ -184,7 +184,8 @@ void service_end(struct service *s);
 /* service.c */
 /* Starts s->graph; a failure leads to a stop. */
 void service_start_graph(struct service *s);
-void service_log_warnings(struct service *s, const struct settings *settings);
+/* Warnings, or the errors of a reload. */
+void service_log_messages(struct service *s, const struct settings *settings, bool errors);
 
 /* reload.c */
 void reload_continue(struct service *s); /* the old graph has stopped */

@@ -6,7 +6,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Go's time.ParseDuration: "1h30m", "1.5s", "-2ms", "0"; units ns us µs μs ms s m h. err: "time: invalid duration" etc. as in the reference. */
+/* Go's time.ParseDuration: "1h30m", "1.5s", "-2ms", "0"; units ns us µs μs ms s m h. err: "time: invalid duration" etc. as in
+ * the reference. */
 NODISCARD bool duration_parse(str text, int64_t *ns, struct err *err);
 /* As Go prints a time.Duration: "1m0s", "1.5s", "100ms", "0s". */
 void duration_print(struct buf *b, int64_t ns);

@@ -4,6 +4,8 @@ import http.client
 import json
 import os
 import re
+import signal
+import socket
 import ssl
 import threading
 import time
@@ -86,6 +88,46 @@ class Api:
     def delete_lease(self, name, namespace="default"):
         return self.request("DELETE", self.lease_path(name, namespace))
 
+    def create(self, path, body):
+        """Creates an object in the collection at `path`."""
+        status, answer = self.request("POST", path, body)
+        assert status == 201, (status, answer)
+        return answer
+
+    def create_lease(self, name, namespace="default", spec=None, **metadata):
+        return self.create(self.lease_path(namespace=namespace), {
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name, **metadata}, "spec": spec or {}})
+
+    def create_namespace(self, name):
+        return self.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+
+    def create_role(self, role, *users):
+        """Creates the Role, and a RoleBinding that gives it to these users."""
+        name, namespace = role["metadata"]["name"], role["metadata"]["namespace"]
+        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+        self.create(f"{path}/roles", role)
+        return self.create(f"{path}/rolebindings", {
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": name, "namespace": namespace},
+            "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": user} for user in users],
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}})
+
+    # -- kubesim's switches --
+
+    def sim(self, method, what, body=None):
+        status, answer = self.request(method, f"/_sim/{what}", body)
+        assert status in (200, 201), (status, answer)
+        return answer
+
+    def fault(self, verb=None, **effect):
+        """Requests for Leases go wrong (kubesim/fault.c); returns the number that removes the rule."""
+        match = {"resource": "leases", **({"verb": verb} if verb else {})}
+        return self.sim("POST", "faults", {"match": match, **effect})["id"]
+
+    def counts(self, user):
+        """{verb: number of requests for Leases} since the last reset."""
+        counters = self.sim("GET", "requests?last=0")["counters"]
+        return {c["verb"]: c["count"] for c in counters if c["user"] == user and c["resource"] == "leases"}
+
     def watch_lease(self, name, namespace="default"):
         return LeaseWatch(self, name, namespace)
 
@@ -99,6 +141,7 @@ class LeaseWatch:
         self.connection.request("GET", path, headers=api.headers)
         self.events = []
         self.changed = threading.Condition()
+        self.socket = self.connection.sock
         self.thread = threading.Thread(target=self._read, args=(self.connection.getresponse(),), daemon=True)
         self.thread.start()
 
@@ -129,13 +172,26 @@ class LeaseWatch:
                     return None
                 self.changed.wait(left)
 
+    def wait_more(self, count, timeout=20):
+        """Until so many versions more than now have come: renewals, while nothing else happens."""
+        end = time.monotonic() + timeout
+        with self.changed:
+            wanted = len(self.events) + count
+            while len(self.events) < wanted:
+                left = end - time.monotonic()
+                assert left > 0, f"the Lease was not written {count} times in {timeout} s"
+                self.changed.wait(left)
+
     def __len__(self):
         with self.changed:
             return len(self.events)
 
     def close(self):
-        if self.connection.sock is not None:
-            self.connection.sock.close()
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread; the file objects around it would wait for each other
+        except OSError:
+            pass
+        self.thread.join(2)
         self.connection.close()
 
 
@@ -144,7 +200,11 @@ class ApiServer:
 
     def __init__(self, kind, folder, host="127.0.0.1", port=0, arguments=()):
         os.makedirs(folder, exist_ok=True)
-        self.kind, self.folder, self.host = kind, folder, host
+        self.kind, self.folder, self.host, self.arguments = kind, folder, host, list(arguments)
+        self.start(port)
+
+    def start(self, port):
+        kind, folder, host = self.kind, self.folder, self.host
         if kind == "kubesim":
             listen = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             command = [KUBESIM, "--listen", listen, "--dir", folder]
@@ -152,7 +212,7 @@ class ApiServer:
                 command += ["--user", user]
         else:
             command = [os.path.join(PEERS, "apiserver"), "--dir", folder, "--host", host, "--port", str(port), "--outlive-parent"]
-        self.process = Process(command + list(arguments), kind)
+        self.process = Process(command + self.arguments, kind)
         ready = self.process.out.wait(lambda text: text if text.startswith("ready ") else None, 60)
         if ready is None:
             self.process.stop()
@@ -165,6 +225,26 @@ class ApiServer:
 
     def stop(self):
         self.process.stop()
+
+    def restart(self):
+        """On the same folder and port; kubesim forgets its objects."""
+        self.stop()
+        self.start(self.api.port)
+
+    def freeze(self):
+        self.process.signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.signal(signal.SIGCONT)
+
+    def mend(self):
+        """Undoes whatever a test did to it."""
+        if not self.process.alive():
+            self.start(self.api.port)
+        self.thaw()
+        if self.kind == "kubesim":
+            self.api.sim("POST", "unfreeze")
+            self.api.sim("DELETE", "faults")
 
 
 class Sink:

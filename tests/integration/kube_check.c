@@ -543,7 +543,8 @@ static void check_as_pod(struct check *admin, struct check *c, const char *accou
     expect(c, call(c, "GET", LEASES "/none", STR_NONE, 404, "NotFound"), "the token was replaced: %s", c->result.err.text);
     str name, uid;
     bool found = kube_client_pod(c->client, &name, &uid);
-    expect(c, found && str_eqz(name, account) && str_eqz(uid, pod_uid), "pod and uid from the token: %.*s %.*s", STR_ARG(name), STR_ARG(uid));
+    expect(c, found && str_eqz(name, account) && str_eqz(uid, pod_uid), "pod and uid from the token: %.*s %.*s",
+           STR_ARG(name), STR_ARG(uid));
     expect(c, str_eqz(kube_client_namespace(c->client), NAMESPACE), "namespace from the file");
     expect(c, call(c, "GET", "/api/v1/namespaces/" NAMESPACE "/secrets", STR_NONE, 403, "Forbidden"), "%s", c->result.err.text);
     check_all(c, admin);

@@ -308,10 +308,8 @@ def create_media_types(s):
 
 @case
 def create_dry_run(s):
-    answers = [s.ask("POST", LEASES + "?dryRun=All", lease("dry")), s.ask("GET", LEASES + "/dry"),
-               s.ask("POST", LEASES + "?dryRun=Some", lease("dry"))]
-    answers[0]["body"]["metadata"].pop("resourceVersion", None)
-    return answers
+    return [s.ask("POST", LEASES + "?dryRun=All", lease("dry")), s.ask("GET", LEASES + "/dry"),
+            s.ask("POST", LEASES + "?dryRun=Some", lease("dry"))]
 
 
 @case
@@ -530,9 +528,7 @@ def patch_json(s):
 
 @case
 def patch_dry_run(s):
-    answers = [patch(s, {"spec": {"holderIdentity": "dry"}}, query="?dryRun=All"), s.ask("GET", LEASES + "/a")]
-    answers[0]["body"]["metadata"].pop("resourceVersion", None)
-    return answers
+    return [patch(s, {"spec": {"holderIdentity": "dry"}}, query="?dryRun=All"), s.ask("GET", LEASES + "/a")]
 
 
 # -- delete --
@@ -758,11 +754,12 @@ def watch_initial_events_too_new(s):
 
 @case
 def watch_bookmark_before_the_end(s):
+    """The real server sends one most of the time, not always, so only the order is compared."""
     version = s.version()
     s.send("POST", LEASES, lease("bm"))
     events = s.watch(f"allowWatchBookmarks=true&resourceVersion={version}", timeout=6)["events"]
     s.send("DELETE", LEASES + "/bm")
-    return [events[0]["type"], {"BOOKMARK"} >= {e["type"] for e in events[1:]}, len(events) > 1]
+    return [events[0]["type"], {"BOOKMARK"} >= {e["type"] for e in events[1:]}]
 
 
 @case

@@ -193,6 +193,30 @@ static void test_stays_small(void **state)
     map_deinit(&m);
 }
 
+/* However full it is: the next compaction is a good part of its size away, so that a put costs little on the average. */
+static void test_compacts_rarely(void **state)
+{
+    (void)state;
+    static char keys[3000][8];
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        snprintf(keys[i], sizeof keys[i], "%zu", i);
+    for (size_t live = 1; live < 2100; live = live * 9 / 8 + 1) {
+        struct map m;
+        map_init(&m, hash_key);
+        for (size_t i = 0; i < live; i++)
+            map_put(&m, str_from(keys[i]), keys[i]);
+        for (size_t i = 0; i < 20000; i++) {
+            size_t entry_count = m.entry_count;
+            map_remove(&m, str_from(keys[i % 3000]));
+            map_put(&m, str_from(keys[(i + live) % 3000]), keys[0]);
+            if (m.entry_count <= entry_count && m.entry_cap - m.entry_count < m.entry_cap / 4)
+                fail_msg("%zu alive: %zu of %zu entries used right after compacting", live,
+                         m.entry_count, m.entry_cap);
+        }
+        map_deinit(&m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_against_model),
         cmocka_unit_test(test_remove_while_iterating),
         cmocka_unit_test(test_stays_small),
+        cmocka_unit_test(test_compacts_rarely),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

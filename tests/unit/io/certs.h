@@ -34,7 +34,8 @@ static inline void cert_extension(X509 *x509, X509 *issuer, int nid, const char 
 }
 
 /* `names` as in "DNS:a,IP:127.0.0.1", NULL for an authority; signed by `issuer`, or by itself. */
-static inline struct cert cert_make(const char *common_name, const char *names, const struct cert *issuer)
+static inline struct cert cert_make(const char *common_name, const char *names,
+                                    const struct cert *issuer)
 {
     static long serial = 1;
     struct cert c = {.key = EVP_EC_gen("P-256"), .x509 = X509_new()};
@@ -44,10 +45,12 @@ static inline struct cert cert_make(const char *common_name, const char *names, 
     X509_gmtime_adj(X509_getm_notBefore(c.x509), -3600);
     X509_gmtime_adj(X509_getm_notAfter(c.x509), 3600);
     X509_NAME *name = X509_get_subject_name(c.x509);
-    CHECK(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)common_name, -1, -1, 0) == 1);
+    CHECK(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)common_name,
+                                     -1, -1, 0) == 1);
     CHECK(X509_set_issuer_name(c.x509, X509_get_subject_name(signer)) == 1);
     CHECK(X509_set_pubkey(c.x509, c.key) == 1);
-    cert_extension(c.x509, signer, NID_basic_constraints, issuer == NULL ? "critical,CA:TRUE" : "critical,CA:FALSE");
+    cert_extension(c.x509, signer, NID_basic_constraints,
+                   issuer == NULL ? "critical,CA:TRUE" : "critical,CA:FALSE");
     if (names != NULL)
         cert_extension(c.x509, signer, NID_subject_alt_name, names);
     CHECK(X509_sign(c.x509, issuer == NULL ? c.key : issuer->key, EVP_sha256()) > 0);

@@ -75,7 +75,8 @@ static inline bool peer_write(struct peer_connection *c, const void *data, size_
 {
     const char *at = data;
     while (len > 0) {
-        ssize_t put = c->ssl != NULL ? SSL_write(c->ssl, at, (int)len) : send(c->fd, at, len, MSG_NOSIGNAL);
+        ssize_t put =
+            c->ssl != NULL ? SSL_write(c->ssl, at, (int)len) : send(c->fd, at, len, MSG_NOSIGNAL);
         if (put <= 0)
             return false;
         at += put;
@@ -151,7 +152,8 @@ static inline void *peer_connection_thread(void *arg)
             (void)SSL_shutdown(c->ssl);
         SSL_free(c->ssl);
     }
-    shutdown(c->fd, SHUT_RDWR); /* closed by peer_stop, so that the number is not used again before */
+    shutdown(c->fd,
+             SHUT_RDWR); /* closed by peer_stop, so that the number is not used again before */
     OPENSSL_thread_stop();
     return NULL;
 }
@@ -199,7 +201,8 @@ static inline int listen_on(int family, int backlog, int *port)
     return fd;
 }
 
-static inline struct peer *peer_start_on(int family, void (*serve)(struct peer_connection *), void *arg, SSL_CTX *tls)
+static inline struct peer *peer_start_on(int family, void (*serve)(struct peer_connection *),
+                                         void *arg, SSL_CTX *tls)
 {
     struct peer *p = calloc(1, sizeof(*p));
     p->listen_fd = listen_on(family, 128, &p->port);
@@ -352,7 +355,8 @@ static inline struct world *world_new(const struct http_client_config *config)
     struct world *w = calloc(1, sizeof(*w));
     struct err err = {0};
     buf_init(&w->logged, 1 << 20);
-    w->log = log_new(&(struct log_config){.level = LOG_INFO, .sink = world_sink, .sink_arg = &w->logged, .wall_ns = world_wall});
+    w->log = log_new(&(struct log_config){
+        .level = LOG_INFO, .sink = world_sink, .sink_arg = &w->logged, .wall_ns = world_wall});
     w->logger.log = w->log;
     w->loop = loop_new(&w->logger, &err);
     assert_non_null(w->loop);
@@ -405,10 +409,14 @@ static inline void exchange_on_done(void *arg, const struct http_result *result)
     buf_str(&x->body, result->body);
     if (x->header_name != NULL)
         (void)snprintf(x->header, sizeof(x->header), "%.*s",
-                       STR_ARG(http_response_header(result->response, x->header_name, &value) ? value : STR("(none)")));
+                       STR_ARG(http_response_header(result->response, x->header_name, &value)
+                                   ? value
+                                   : STR("(none)")));
     if (x->trailer_name != NULL)
         (void)snprintf(x->trailer, sizeof(x->trailer), "%.*s",
-                       STR_ARG(http_response_trailer(result->response, x->trailer_name, &value) ? value : STR("(none)")));
+                       STR_ARG(http_response_trailer(result->response, x->trailer_name, &value)
+                                   ? value
+                                   : STR("(none)")));
     if (--x->world->pending == 0)
         loop_stop(x->world->loop);
     if (x->in_done != NULL)
@@ -416,7 +424,8 @@ static inline void exchange_on_done(void *arg, const struct http_result *result)
 }
 
 /* Sends `request` (its callbacks are set here; on_data only if `streamed`). */
-static inline void exchange_start(struct world *w, struct exchange *x, struct http_request request, bool streamed)
+static inline void exchange_start(struct world *w, struct exchange *x, struct http_request request,
+                                  bool streamed)
 {
     x->world = w;
     if (x->data.max == 0)
@@ -436,7 +445,8 @@ static inline void exchange_start(struct world *w, struct exchange *x, struct ht
     assert_int_equal(x->done_count, before); /* never before it returned */
 }
 
-static inline void exchange_run(struct world *w, struct exchange *x, struct http_request request, bool streamed)
+static inline void exchange_run(struct world *w, struct exchange *x, struct http_request request,
+                                bool streamed)
 {
     exchange_start(w, x, request, streamed);
     while (x->done_count == 0) /* it may have been stopped before */
@@ -462,8 +472,8 @@ static inline str url_of(const struct peer *p, const char *path)
     static char text[8][1024];
     static int next;
     char *at = text[next++ % 8];
-    return str_make(at, (size_t)snprintf(at, sizeof(text[0]), "%s://127.0.0.1:%d%s", p->tls != NULL ? "https" : "http",
-                                         p->port, path));
+    return str_make(at, (size_t)snprintf(at, sizeof(text[0]), "%s://127.0.0.1:%d%s",
+                                         p->tls != NULL ? "https" : "http", p->port, path));
 }
 
 static inline void check_outcome(const struct exchange *x, enum http_outcome outcome)

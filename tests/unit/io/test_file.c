@@ -185,7 +185,8 @@ static void test_cgroup_v1(void **state)
     (void)state;
     put_text("memory/docker/abc/memory.limit_in_bytes", "9223372036854771712\n");
     put_text("memory/memory.limit_in_bytes", "9223372036854771712\n");
-    const char *self = "12:cpu,cpuacct:/docker/abc\n5:hugetlb,memory:/docker/abc\n1:name=systemd:/docker/abc\n";
+    const char *self =
+        "12:cpu,cpuacct:/docker/abc\n5:hugetlb,memory:/docker/abc\n1:name=systemd:/docker/abc\n";
     assert_int_equal(limit_of(self), 0);
     put_text("memory/docker/memory.limit_in_bytes", "4096\n");
     assert_int_equal(limit_of(self), 4096);

@@ -64,10 +64,12 @@ static struct nghttpd nghttpd_start(bool tls)
     (void)snprintf(key, sizeof(key), "%s/key", folder);
     (void)snprintf(cert, sizeof(cert), "%s/cert", folder);
     (void)snprintf(log_path, sizeof(log_path), "%s/log", folder);
-    const char *const plain_args[] = {"nghttpd", "--no-tls", "-a", "127.0.0.1", "-d", folder, "--trailer=grpc-status: 0",
-                                      "--echo-upload", port, NULL};
-    const char *const tls_args[] = {"nghttpd", "-a", "127.0.0.1", "-d", folder, "--trailer=grpc-status: 0", "--echo-upload", port, key,
-                                    cert, NULL};
+    const char *const plain_args[] = {
+        "nghttpd",       "--no-tls", "-a", "127.0.0.1", "-d", folder, "--trailer=grpc-status: 0",
+        "--echo-upload", port,       NULL};
+    const char *const tls_args[] = {
+        "nghttpd",       "-a", "127.0.0.1", "-d", folder, "--trailer=grpc-status: 0",
+        "--echo-upload", port, key,         cert, NULL};
     n.pid = process_start(tls ? tls_args : plain_args, n.port, log_path);
     return n;
 }
@@ -75,12 +77,14 @@ static struct nghttpd nghttpd_start(bool tls)
 static str nghttpd_url(const struct nghttpd *n, const char *path)
 {
     static char text[128];
-    return str_make(text, (size_t)snprintf(text, sizeof(text), "%s://127.0.0.1:%d%s", n->tls ? "https" : "http", n->port, path));
+    return str_make(text, (size_t)snprintf(text, sizeof(text), "%s://127.0.0.1:%d%s",
+                                           n->tls ? "https" : "http", n->port, path));
 }
 
 static struct http_client_config h2_config(bool tls)
 {
-    return (struct http_client_config){.version = tls ? HTTP_2_TLS : HTTP_2_CLEARTEXT, .tls = {.ca_pem = str_from(ca.cert_pem)},
+    return (struct http_client_config){.version = tls ? HTTP_2_TLS : HTTP_2_CLEARTEXT,
+                                       .tls = {.ca_pem = str_from(ca.cert_pem)},
                                        .user_agent = STR("test")};
 }
 
@@ -121,12 +125,14 @@ static void test_many_at_once(void **state)
         static struct exchange xs[COUNT];
         memset(xs, 0, sizeof(xs));
         for (int i = 0; i < COUNT; i++)
-            exchange_start(w, &xs[i], (struct http_request){.url = nghttpd_url(&n, "/file")}, i % 2);
+            exchange_start(w, &xs[i], (struct http_request){.url = nghttpd_url(&n, "/file")},
+                           i % 2);
         loop_run(w->loop);
         int connections = 0;
         for (int i = 0; i < COUNT; i++) {
             check_outcome(&xs[i], HTTP_DONE);
-            assert_true(str_eq(buf_view(i % 2 ? &xs[i].data : &xs[i].body), str_make(content, FILE_LEN)));
+            assert_true(
+                str_eq(buf_view(i % 2 ? &xs[i].data : &xs[i].body), str_make(content, FILE_LEN)));
             connections += !xs[i].reused;
             exchange_free(&xs[i]);
         }
@@ -144,12 +150,17 @@ static void test_uploads(void **state)
         struct nghttpd n = nghttpd_start(tls);
         struct http_client_config config = h2_config(tls);
         struct world *w = world_new(&config);
-        const str headers[] = {STR("Content-Type: application/grpc"), STR("TE: trailers"), STR("grpc-encoding: gzip")};
+        const str headers[] = {STR("Content-Type: application/grpc"), STR("TE: trailers"),
+                               STR("grpc-encoding: gzip")};
         for (size_t i = 0; i < COUNT_OF(lengths); i++) {
             struct exchange x = {0};
             exchange_run(w, &x,
-                         (struct http_request){.method = "POST", .url = nghttpd_url(&n, "/upload"), .body = str_make(content, lengths[i]),
-                                               .body_static = i % 2, .headers = headers, .header_count = 3},
+                         (struct http_request){.method = "POST",
+                                               .url = nghttpd_url(&n, "/upload"),
+                                               .body = str_make(content, lengths[i]),
+                                               .body_static = i % 2,
+                                               .headers = headers,
+                                               .header_count = 3},
                          false);
             check_outcome(&x, HTTP_DONE);
             assert_true(str_eq(buf_view(&x.body), str_make(content, lengths[i])));
@@ -160,15 +171,56 @@ static void test_uploads(void **state)
     }
 }
 
+/* The other regression of libcurl 7.88.1: the end of an answer that it has read but forgotten. */
+static void test_large_answers_do_not_stall(void **state)
+{
+    (void)state;
+    enum { LEN = 10000000, COUNT = 12 };
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s/large", folder);
+    put("large", "", 0);
+    assert_int_equal(truncate(path, LEN), 0);
+    for (int tls = 0; tls < 2; tls++) {
+        struct nghttpd n = nghttpd_start(tls);
+        struct http_client_config config = h2_config(tls);
+        struct world *w = world_new(&config);
+        for (int i = 0; i < COUNT; i++) {
+            struct exchange x = {.trailer_name = "grpc-status"};
+            exchange_run(
+                w, &x,
+                (struct http_request){.url = nghttpd_url(&n, "/large"), .idle_timeout_ms = 3000},
+                true);
+            check_outcome(&x, HTTP_DONE);
+            assert_int_equal(x.data.len, LEN);
+            assert_string_equal(x.trailer, "0");
+            exchange_free(&x);
+        }
+        world_free(w);
+        process_stop(n.pid);
+    }
+}
+
 /* -- frames by hand (RFC 9113) -- */
 
-enum { F_DATA = 0, F_HEADERS = 1, F_RST_STREAM = 3, F_SETTINGS = 4, F_PING = 6, F_GOAWAY = 7, END_STREAM = 1, ACK = 1, END_HEADERS = 4 };
+enum {
+    F_DATA = 0,
+    F_HEADERS = 1,
+    F_RST_STREAM = 3,
+    F_SETTINGS = 4,
+    F_PING = 6,
+    F_GOAWAY = 7,
+    END_STREAM = 1,
+    ACK = 1,
+    END_HEADERS = 4
+};
 
-static bool frame(struct peer_connection *c, int type, int flags, uint32_t stream, const void *payload, size_t len)
+static bool frame(struct peer_connection *c, int type, int flags, uint32_t stream,
+                  const void *payload, size_t len)
 {
-    unsigned char head[9] = {(unsigned char)(len >> 16), (unsigned char)(len >> 8), (unsigned char)len, (unsigned char)type,
-                             (unsigned char)flags,       (unsigned char)(stream >> 24), (unsigned char)(stream >> 16),
-                             (unsigned char)(stream >> 8), (unsigned char)stream};
+    unsigned char head[9] = {
+        (unsigned char)(len >> 16),    (unsigned char)(len >> 8),    (unsigned char)len,
+        (unsigned char)type,           (unsigned char)flags,         (unsigned char)(stream >> 24),
+        (unsigned char)(stream >> 16), (unsigned char)(stream >> 8), (unsigned char)stream};
     return peer_write(c, head, 9) && (len == 0 || peer_write(c, payload, len));
 }
 
@@ -189,7 +241,8 @@ static size_t hpack(unsigned char *at, const char *name, const char *value)
     return len + value_len;
 }
 
-static bool headers(struct peer_connection *c, uint32_t stream, int flags, const char *n1, const char *v1, const char *n2, const char *v2)
+static bool headers(struct peer_connection *c, uint32_t stream, int flags, const char *n1,
+                    const char *v1, const char *n2, const char *v2)
 {
     unsigned char block[512];
     size_t len = hpack(block, n1, v1);
@@ -200,8 +253,8 @@ static bool headers(struct peer_connection *c, uint32_t stream, int flags, const
 
 static bool reset(struct peer_connection *c, uint32_t stream, uint32_t code)
 {
-    const unsigned char payload[4] = {(unsigned char)(code >> 24), (unsigned char)(code >> 16), (unsigned char)(code >> 8),
-                                      (unsigned char)code};
+    const unsigned char payload[4] = {(unsigned char)(code >> 24), (unsigned char)(code >> 16),
+                                      (unsigned char)(code >> 8), (unsigned char)code};
     return frame(c, F_RST_STREAM, 0, stream, payload, 4);
 }
 
@@ -217,7 +270,8 @@ struct script {
     int open_max; /* answer_open ends streams after so many; 0: none */
 };
 
-static bool serve_frame(struct peer_connection *c, int type, int flags, uint32_t stream, const unsigned char *payload, size_t len)
+static bool serve_frame(struct peer_connection *c, int type, int flags, uint32_t stream,
+                        const unsigned char *payload, size_t len)
 {
     struct script *script = c->peer->arg;
     if (type == F_SETTINGS && !(flags & ACK))
@@ -243,15 +297,18 @@ static void serve_h2(struct peer_connection *c)
             break;
         size_t len = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
         int type = head[3], flags = head[4];
-        uint32_t stream = (uint32_t)head[5] << 24 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 8 | head[8];
+        uint32_t stream =
+            (uint32_t)head[5] << 24 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 8 | head[8];
         const char *payload = peer_take(c, len);
-        if (payload == NULL || !serve_frame(c, type, flags, stream, (const unsigned char *)payload, len))
+        if (payload == NULL ||
+            !serve_frame(c, type, flags, stream, (const unsigned char *)payload, len))
             break;
     }
     atomic_fetch_add(&c->peer->closed_by_client, 1);
 }
 
-static int select_h2(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in, unsigned in_len, void *arg)
+static int select_h2(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                     const unsigned char *in, unsigned in_len, void *arg)
 {
     (void)ssl, (void)arg;
     for (unsigned at = 0; at < in_len; at += 1u + in[at])
@@ -284,8 +341,10 @@ static bool answer_trailers_only(struct peer_connection *c, uint32_t stream, int
 static bool answer_full(struct peer_connection *c, uint32_t stream, int count)
 {
     (void)count;
-    return headers(c, stream, 0, ":status", "103", "x-early", "hint") && headers(c, stream, 0, ":status", "200", "grpc-status", "99") &&
-           frame(c, F_DATA, 0, stream, "hello", 5) && headers(c, stream, END_STREAM, "grpc-status", "0", "grpc-message", "fine");
+    return headers(c, stream, 0, ":status", "103", "x-early", "hint") &&
+           headers(c, stream, 0, ":status", "200", "grpc-status", "99") &&
+           frame(c, F_DATA, 0, stream, "hello", 5) &&
+           headers(c, stream, END_STREAM, "grpc-status", "0", "grpc-message", "fine");
 }
 
 static void test_trailers_and_trailers_only(void **state)
@@ -298,7 +357,10 @@ static void test_trailers_and_trailers_only(void **state)
         struct world *w = world_new(&config);
         for (int i = 0; i < 3; i++) {
             struct exchange a = {.header_name = "grpc-status", .trailer_name = "grpc-status"};
-            exchange_run(w, &a, (struct http_request){.method = "POST", .url = url_of(only_peer, "/x"), .body = STR("b")}, false);
+            exchange_run(w, &a,
+                         (struct http_request){
+                             .method = "POST", .url = url_of(only_peer, "/x"), .body = STR("b")},
+                         false);
             check_outcome(&a, HTTP_DONE);
             assert_string_equal(a.header, "7");
             assert_string_equal(a.trailer, "(none)");
@@ -326,7 +388,8 @@ static bool answer_resets(struct peer_connection *c, uint32_t stream, int count)
         return reset(c, stream, 11);
     if (!headers(c, stream, 0, ":status", "200", NULL, NULL))
         return false;
-    return count == 2 ? reset(c, stream, 2) : frame(c, F_DATA, 0, stream, "part", 4) && reset(c, stream, 8);
+    return count == 2 ? reset(c, stream, 2)
+                      : frame(c, F_DATA, 0, stream, "part", 4) && reset(c, stream, 8);
 }
 
 static void test_reset_codes(void **state)
@@ -340,7 +403,10 @@ static void test_reset_codes(void **state)
         struct world *w = world_new(&config);
         for (size_t i = 0; i < COUNT_OF(codes); i++) {
             struct exchange x = {0};
-            exchange_run(w, &x, (struct http_request){.method = "POST", .url = url_of(p, "/x"), .body = STR("b")}, true);
+            exchange_run(
+                w, &x,
+                (struct http_request){.method = "POST", .url = url_of(p, "/x"), .body = STR("b")},
+                true);
             check_outcome(&x, HTTP_BROKEN);
             assert_int_equal(x.http2_error, codes[i]);
             exchange_free(&x);
@@ -367,7 +433,8 @@ static void test_refused_stream(void **state)
         struct world *w = world_new(&config);
         struct exchange x = {0};
         exchange_run(w, &x,
-                     (struct http_request){.method = with_body ? "POST" : "GET", .url = url_of(p, "/x"),
+                     (struct http_request){.method = with_body ? "POST" : "GET",
+                                           .url = url_of(p, "/x"),
                                            .body = with_body ? STR("b") : STR_NONE},
                      false);
         check_outcome(&x, with_body ? HTTP_BROKEN : HTTP_DONE);
@@ -396,7 +463,11 @@ static void test_goaway(void **state)
     struct world *w = world_new(&config);
     for (int i = 0; i < 3; i++) {
         struct exchange x = {0};
-        exchange_run(w, &x, (struct http_request){.method = "POST", .url = url_of(p, "/x"), .body = STR("b"), .timeout_ms = 10000}, false);
+        exchange_run(
+            w, &x,
+            (struct http_request){
+                .method = "POST", .url = url_of(p, "/x"), .body = STR("b"), .timeout_ms = 10000},
+            false);
         check_outcome(&x, HTTP_DONE);
         assert_int_equal(x.reused, i == 2);
         exchange_free(&x);
@@ -414,14 +485,16 @@ static bool answer_open(struct peer_connection *c, uint32_t stream, int count)
         return answer_full(c, stream, count);
     if (c->index == 0)
         script->streams[script->stream_count++] = stream;
-    return headers(c, stream, 0, ":status", "200", NULL, NULL) && frame(c, F_DATA, 0, stream, "hello", 5);
+    return headers(c, stream, 0, ":status", "200", NULL, NULL) &&
+           frame(c, F_DATA, 0, stream, "hello", 5);
 }
 
 static bool complete_others(struct peer_connection *c, uint32_t gone)
 {
     const struct script *script = c->peer->arg;
     for (int i = 0; i < script->stream_count; i++)
-        if (script->streams[i] != gone && !frame(c, F_DATA, END_STREAM, script->streams[i], " world", 6))
+        if (script->streams[i] != gone &&
+            !frame(c, F_DATA, END_STREAM, script->streams[i], " world", 6))
             return false;
     return true;
 }
@@ -431,7 +504,8 @@ static void test_ending_one_stream_leaves_the_others(void **state)
     (void)state;
     for (int by_abort = 0; by_abort < 2; by_abort++) {
         enum { COUNT = 10, VICTIM = 4 };
-        struct script script = {.answer = answer_open, .on_reset = complete_others, .open_max = COUNT};
+        struct script script = {
+            .answer = answer_open, .on_reset = complete_others, .open_max = COUNT};
         struct peer *p = h2_peer(&script, true);
         struct http_client_config config = h2_config(true);
         struct world *w = world_new(&config);
@@ -439,12 +513,14 @@ static void test_ending_one_stream_leaves_the_others(void **state)
         for (int i = 0; i < COUNT; i++) {
             if (i == VICTIM && by_abort)
                 continue;
-            exchange_start(w, &xs[i], (struct http_request){.url = url_of(p, "/x"), .stream = true}, true);
+            exchange_start(w, &xs[i], (struct http_request){.url = url_of(p, "/x"), .stream = true},
+                           true);
         }
         run_until(w, &p->requests, by_abort ? COUNT - 1 : COUNT);
         if (by_abort) {
             xs[VICTIM].abort_after = 1;
-            exchange_start(w, &xs[VICTIM], (struct http_request){.url = url_of(p, "/x"), .stream = true}, true);
+            exchange_start(w, &xs[VICTIM],
+                           (struct http_request){.url = url_of(p, "/x"), .stream = true}, true);
         } else {
             http_cancel(xs[VICTIM].call);
             w->pending--;
@@ -485,7 +561,10 @@ static void test_long_streams_take_connections_of_their_own(void **state)
     struct world *w = world_new(&config);
     static struct exchange xs[COUNT];
     for (int i = 0; i < COUNT; i++)
-        exchange_start(w, &xs[i], (struct http_request){.url = url_of(p, "/x"), .stream = true, .idle_timeout_ms = 60000}, true);
+        exchange_start(
+            w, &xs[i],
+            (struct http_request){.url = url_of(p, "/x"), .stream = true, .idle_timeout_ms = 60000},
+            true);
     run_until(w, &p->requests, COUNT);
     assert_int_equal(p->accepted, 2);
     http_client_free(w->client); /* with all of them open */
@@ -512,7 +591,10 @@ static void test_cut_connection_breaks_all_streams(void **state)
     struct world *w = world_new(&config);
     struct exchange xs[5] = {0};
     for (int i = 0; i < 5; i++)
-        exchange_start(w, &xs[i], (struct http_request){.url = url_of(p, "/x"), .stream = true, .timeout_ms = 20000}, true);
+        exchange_start(
+            w, &xs[i],
+            (struct http_request){.url = url_of(p, "/x"), .stream = true, .timeout_ms = 20000},
+            true);
     loop_run(w->loop);
     for (int i = 0; i < 5; i++) {
         check_outcome(&xs[i], HTTP_BROKEN);
@@ -527,12 +609,17 @@ static void test_cut_connection_breaks_all_streams(void **state)
 static void test_cleartext_http2_to_http1_server(void **state)
 {
     (void)state;
-    static char answer[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    static char answer[] =
+        "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     struct peer *p = peer_start(serve_text, answer);
     struct http_client_config config = h2_config(false);
     struct world *w = world_new(&config);
     struct exchange x = {0};
-    exchange_run(w, &x, (struct http_request){.method = "POST", .url = url_of(p, "/x"), .body = STR("b"), .timeout_ms = 10000}, false);
+    exchange_run(
+        w, &x,
+        (struct http_request){
+            .method = "POST", .url = url_of(p, "/x"), .body = STR("b"), .timeout_ms = 10000},
+        false);
     check_outcome(&x, HTTP_BROKEN);
     exchange_free(&x);
     world_free(w);
@@ -546,6 +633,7 @@ int main(void)
         cmocka_unit_test(test_one_after_the_other),
         cmocka_unit_test(test_many_at_once),
         cmocka_unit_test(test_uploads),
+        cmocka_unit_test(test_large_answers_do_not_stall),
         cmocka_unit_test(test_trailers_and_trailers_only),
         cmocka_unit_test(test_reset_codes),
         cmocka_unit_test(test_refused_stream),

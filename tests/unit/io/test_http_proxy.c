@@ -67,7 +67,8 @@ static void test_no_proxy(void **state)
         {"svc,cluster.local", "otel.svc.example", "4317", false},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)
-        if (http_proxy_bypassed(str_from(cases[i].no_proxy), str_from(cases[i].host), str_from(cases[i].port)) != cases[i].bypassed)
+        if (http_proxy_bypassed(str_from(cases[i].no_proxy), str_from(cases[i].host),
+                                str_from(cases[i].port)) != cases[i].bypassed)
             fail_msg("NO_PROXY=%s %s:%s", cases[i].no_proxy, cases[i].host, cases[i].port);
 }
 
@@ -131,7 +132,8 @@ static void serve_proxy(struct peer_connection *c)
             return;
         }
         if (proxy->want_auth != NULL && strstr(seen, proxy->want_auth) == NULL) {
-            peer_text(c, "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n");
+            peer_text(c, "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic "
+                         "realm=\"x\"\r\nContent-Length: 0\r\n\r\n");
             return;
         }
         if (strncmp(seen, "CONNECT ", 8) == 0) {
@@ -164,7 +166,8 @@ static void set_proxy(const char *variable, const char *format, int port)
 
 static void clear_proxies(void)
 {
-    static const char *const names[] = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY"};
+    static const char *const names[] = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy",
+                                        "NO_PROXY",   "no_proxy",   "ALL_PROXY"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         unsetenv(names[i]);
 }
@@ -174,7 +177,8 @@ struct proxy_case {
     const char *variable, *value; /* environment; %d is the proxy's port */
     const char *proxy_url;        /* for HTTP_PROXY_URL */
     const char *no_proxy;
-    const char *url;       /* of the request; names that do not exist reach the origin only through the proxy */
+    const char
+        *url; /* of the request; names that do not exist reach the origin only through the proxy */
     struct proxy proxy;
     bool origin_tls;
     enum http_outcome outcome;
@@ -186,7 +190,8 @@ struct proxy_case {
 static void run_case(const struct proxy_case *k)
 {
     const str headers[] = {STR("Authorization: Bearer topsecret"), STR("X-Mine: 1")};
-    struct peer *origin = peer_start_on(AF_INET, serve_text, origin_answer, k->origin_tls ? tls_context() : NULL);
+    struct peer *origin =
+        peer_start_on(AF_INET, serve_text, origin_answer, k->origin_tls ? tls_context() : NULL);
     struct proxy proxy = k->proxy;
     proxy.origin = origin;
     struct peer *p = peer_start(serve_proxy, &proxy);
@@ -198,14 +203,20 @@ static void run_case(const struct proxy_case *k)
         setenv("NO_PROXY", k->no_proxy, 1);
     if (k->proxy_url != NULL)
         (void)snprintf(proxy_url, sizeof(proxy_url), k->proxy_url, p->port);
-    struct world *w = world_new(&(struct http_client_config){.proxy = k->mode, .proxy_url = str_from(proxy_url), .user_agent = STR("agent/1"),
-                                                             .tls = {.ca_pem = str_from(ca.cert_pem)}});
+    struct world *w =
+        world_new(&(struct http_client_config){.proxy = k->mode,
+                                               .proxy_url = str_from(proxy_url),
+                                               .user_agent = STR("agent/1"),
+                                               .tls = {.ca_pem = str_from(ca.cert_pem)}});
     clear_proxies(); /* read when the client was made */
     struct exchange x = {.header_name = "X-Of-Proxy"};
     char url[128];
     (void)snprintf(url, sizeof(url), k->url, origin->port);
-    exchange_run(w, &x,
-                 (struct http_request){.url = str_from(url), .headers = headers, .header_count = 2, .timeout_ms = 10000}, false);
+    exchange_run(
+        w, &x,
+        (struct http_request){
+            .url = str_from(url), .headers = headers, .header_count = 2, .timeout_ms = 10000},
+        false);
     check_outcome(&x, k->outcome);
     if (k->outcome == HTTP_DONE) {
         assert_true(str_eqz(buf_view(&x.body), k->body));
@@ -234,52 +245,73 @@ static void test_requests(void **state)
     static const char refused[] = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
     static const struct proxy_case cases[] = {
         /* as gRPC does: a tunnel also for http URLs, by HTTPS_PROXY; secrets of the request stay in the tunnel */
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://backend.invalid:4317/x", .body = "origin",
+        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d",
+         .url = "http://backend.invalid:4317/x", .body = "origin",
          .proxy_seen = "CONNECT backend.invalid:4317 HTTP/1.1\r\n", .proxy_not_seen = "topsecret"},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://backend.invalid:4317/x", .body = "origin",
+        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d",
+         .url = "http://backend.invalid:4317/x", .body = "origin",
          .proxy_seen = "User-Agent: agent/1\r\n", .proxy_not_seen = "X-Mine"},
-        {HTTP_PROXY_TUNNEL_ENV, "https_proxy", "127.0.0.1:%d", .url = "http://10.9.8.7:80/x", .body = "origin",
-         .proxy_seen = "CONNECT 10.9.8.7:80 HTTP/1.1\r\n"},
-        {HTTP_PROXY_TUNNEL_ENV, "https_proxy", "https://127.0.0.1:%d", .url = "https://backend.invalid:443/x", .origin_tls = true,
-         .body = "origin", .proxy_seen = "CONNECT backend.invalid:443 HTTP/1.1\r\n"}, /* the scheme is not looked at */
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .no_proxy = "invalid", .url = "http://backend.invalid:4317/x",
-         .outcome = HTTP_CONNECT_FAILED, .proxy_not_seen = "CONNECT"},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://127.0.0.1:%d/x", .body = "origin"},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://localhost:%d/x", .body = "origin"},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTP_PROXY", "http://127.0.0.1:%d", .url = "http://127.0.0.1:%d/x", .body = "origin"},
+        {HTTP_PROXY_TUNNEL_ENV, "https_proxy", "127.0.0.1:%d", .url = "http://10.9.8.7:80/x",
+         .body = "origin", .proxy_seen = "CONNECT 10.9.8.7:80 HTTP/1.1\r\n"},
+        {HTTP_PROXY_TUNNEL_ENV, "https_proxy", "https://127.0.0.1:%d",
+         .url = "https://backend.invalid:443/x", .origin_tls = true, .body = "origin",
+         .proxy_seen =
+             "CONNECT backend.invalid:443 HTTP/1.1\r\n"}, /* the scheme is not looked at */
+        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .no_proxy = "invalid",
+         .url = "http://backend.invalid:4317/x", .outcome = HTTP_CONNECT_FAILED,
+         .proxy_not_seen = "CONNECT"},
+        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d",
+         .url = "http://127.0.0.1:%d/x", .body = "origin"},
+        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d",
+         .url = "http://localhost:%d/x", .body = "origin"},
+        {HTTP_PROXY_TUNNEL_ENV, "HTTP_PROXY", "http://127.0.0.1:%d", .url = "http://127.0.0.1:%d/x",
+         .body = "origin"},
         /* credentials */
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://us%%65r:p%%40ss@127.0.0.1:%d", .url = "http://backend.invalid:1/", .body = "origin",
-         .proxy = {.want_auth = "Proxy-Authorization: Basic dXNlcjpwQHNz\r\n"}, .proxy_seen = "CONNECT"},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://user@127.0.0.1:%d", .url = "http://backend.invalid:1/", .body = "origin",
-         .proxy = {.want_auth = "Proxy-Authorization: Basic dXNlcjo=\r\n"}, .proxy_seen = "CONNECT"},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://u:wrongsecret@127.0.0.1:%d", .url = "http://backend.invalid:1/",
-         .outcome = HTTP_CONNECT_FAILED, .proxy = {.want_auth = "Basic dXNlcjpwQHNz"}, .err = "407"},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://backend.invalid:1/", .outcome = HTTP_CONNECT_FAILED,
+        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://us%%65r:p%%40ss@127.0.0.1:%d",
+         .url = "http://backend.invalid:1/", .body = "origin",
+         .proxy = {.want_auth = "Proxy-Authorization: Basic dXNlcjpwQHNz\r\n"},
+         .proxy_seen = "CONNECT"},
+        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://user@127.0.0.1:%d",
+         .url = "http://backend.invalid:1/", .body = "origin",
+         .proxy = {.want_auth = "Proxy-Authorization: Basic dXNlcjo=\r\n"},
+         .proxy_seen = "CONNECT"},
+        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://u:wrongsecret@127.0.0.1:%d",
+         .url = "http://backend.invalid:1/", .outcome = HTTP_CONNECT_FAILED,
+         .proxy = {.want_auth = "Basic dXNlcjpwQHNz"}, .err = "407"},
+        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d",
+         .url = "http://backend.invalid:1/", .outcome = HTTP_CONNECT_FAILED,
          .proxy = {.refuse = refused}, .err = "403"},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://backend.invalid:1/", .outcome = HTTP_CONNECT_FAILED,
+        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d",
+         .url = "http://backend.invalid:1/", .outcome = HTTP_CONNECT_FAILED,
          .proxy = {.refuse = ""}},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "://", .url = "http://127.0.0.1:%d/", .body = "origin"}, /* nonsense is ignored */
+        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "://", .url = "http://127.0.0.1:%d/",
+         .body = "origin"}, /* nonsense is ignored */
         /* as Go's net/http does */
-        {HTTP_PROXY_ENV, "http_proxy", "http://127.0.0.1:%d", .url = "http://backend.invalid/x", .body = "from proxy",
-         .proxy_seen = "GET http://backend.invalid/x HTTP/1.1\r\n"},
-        {HTTP_PROXY_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "https://backend.invalid/x", .origin_tls = true, .body = "origin",
+        {HTTP_PROXY_ENV, "http_proxy", "http://127.0.0.1:%d", .url = "http://backend.invalid/x",
+         .body = "from proxy", .proxy_seen = "GET http://backend.invalid/x HTTP/1.1\r\n"},
+        {HTTP_PROXY_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "https://backend.invalid/x",
+         .origin_tls = true, .body = "origin",
          .proxy_seen = "CONNECT backend.invalid:443 HTTP/1.1\r\n", .proxy_not_seen = "topsecret"},
-        {HTTP_PROXY_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://backend.invalid/x", .outcome = HTTP_CONNECT_FAILED,
-         .proxy_not_seen = "GET"},
-        {HTTP_PROXY_ENV, "HTTP_PROXY", "http://127.0.0.1:%d", .no_proxy = "*.invalid", .url = "http://backend.invalid/x",
+        {HTTP_PROXY_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://backend.invalid/x",
          .outcome = HTTP_CONNECT_FAILED, .proxy_not_seen = "GET"},
+        {HTTP_PROXY_ENV, "HTTP_PROXY", "http://127.0.0.1:%d", .no_proxy = "*.invalid",
+         .url = "http://backend.invalid/x", .outcome = HTTP_CONNECT_FAILED,
+         .proxy_not_seen = "GET"},
         /* by URL: NO_PROXY does not count */
-        {HTTP_PROXY_URL, .proxy_url = "http://127.0.0.1:%d", .no_proxy = "*", .url = "http://127.0.0.1:%d/x", .body = "from proxy",
+        {HTTP_PROXY_URL, .proxy_url = "http://127.0.0.1:%d", .no_proxy = "*",
+         .url = "http://127.0.0.1:%d/x", .body = "from proxy",
          .proxy_seen = "GET http://127.0.0.1:"},
-        {HTTP_PROXY_URL, .proxy_url = "http://127.0.0.1:%d", .url = "https://backend.invalid/x", .origin_tls = true, .body = "origin",
-         .proxy_seen = "CONNECT backend.invalid:443", .proxy_not_seen = "topsecret"},
-        {HTTP_PROXY_URL, .proxy_url = "socks5://127.0.0.1:%d", .url = "http://backend.invalid/x", .proxy = {.socks = true}, .body = "origin",
+        {HTTP_PROXY_URL, .proxy_url = "http://127.0.0.1:%d", .url = "https://backend.invalid/x",
+         .origin_tls = true, .body = "origin", .proxy_seen = "CONNECT backend.invalid:443",
+         .proxy_not_seen = "topsecret"},
+        {HTTP_PROXY_URL, .proxy_url = "socks5://127.0.0.1:%d", .url = "http://backend.invalid/x",
+         .proxy = {.socks = true}, .body = "origin",
          .proxy_seen = "backend.invalid"}, /* the proxy resolves */
         /* none */
-        {HTTP_PROXY_NONE, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://backend.invalid/x", .outcome = HTTP_CONNECT_FAILED,
-         .proxy_not_seen = "CONNECT"},
-        {HTTP_PROXY_NONE, "http_proxy", "http://127.0.0.1:%d", .url = "http://backend.invalid/x", .outcome = HTTP_CONNECT_FAILED,
-         .proxy_not_seen = "GET"},
+        {HTTP_PROXY_NONE, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://backend.invalid/x",
+         .outcome = HTTP_CONNECT_FAILED, .proxy_not_seen = "CONNECT"},
+        {HTTP_PROXY_NONE, "http_proxy", "http://127.0.0.1:%d", .url = "http://backend.invalid/x",
+         .outcome = HTTP_CONNECT_FAILED, .proxy_not_seen = "GET"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         run_case(&cases[i]);
@@ -295,8 +327,10 @@ static void test_https_proxy(void **state)
         struct peer *p = peer_start_on(AF_INET, serve_proxy, &proxy, tls_context());
         char proxy_url[64];
         (void)snprintf(proxy_url, sizeof(proxy_url), "https://127.0.0.1:%d", p->port);
-        struct world *w = world_new(&(struct http_client_config){.proxy = HTTP_PROXY_URL, .proxy_url = str_from(proxy_url),
-                                                                 .tls = {.ca_pem = trusted ? str_from(ca.cert_pem) : STR_NONE}});
+        struct world *w = world_new(&(struct http_client_config){
+            .proxy = HTTP_PROXY_URL,
+            .proxy_url = str_from(proxy_url),
+            .tls = {.ca_pem = trusted ? str_from(ca.cert_pem) : STR_NONE}});
         struct exchange x = {0};
         exchange_run(w, &x, (struct http_request){.url = STR("http://backend.invalid/x")}, false);
         check_outcome(&x, trusted ? HTTP_DONE : HTTP_CONNECT_FAILED);
@@ -316,21 +350,28 @@ static void test_cleartext_http2_through_a_tunnel(void **state)
     (void)snprintf(log_path, sizeof(log_path), "%s/log", folder);
     struct peer origin = {.port = free_port()};
     (void)snprintf(port_text, sizeof(port_text), "%d", origin.port);
-    const char *const args[] = {"nghttpd", "--no-tls", "-a", "127.0.0.1", "--echo-upload", "--trailer=grpc-status: 0", port_text, NULL};
+    const char *const args[] = {
+        "nghttpd", "--no-tls", "-a", "127.0.0.1", "--echo-upload", "--trailer=grpc-status: 0",
+        port_text, NULL};
     pid_t pid = process_start(args, origin.port, log_path);
     for (int by_url = 0; by_url < 2; by_url++) {
-        struct proxy proxy = {.origin = &origin, .want_auth = "Proxy-Authorization: Basic dTpw\r\n"};
+        struct proxy proxy = {.origin = &origin,
+                              .want_auth = "Proxy-Authorization: Basic dTpw\r\n"};
         struct peer *p = peer_start(serve_proxy, &proxy);
         clear_proxies();
         set_proxy("HTTPS_PROXY", "http://u:p@127.0.0.1:%d", p->port);
         (void)snprintf(url, sizeof(url), "http://u:p@127.0.0.1:%d", p->port);
-        struct world *w = world_new(&(struct http_client_config){.version = HTTP_2_CLEARTEXT, .proxy_url = str_from(url),
-                                                                 .proxy = by_url ? HTTP_PROXY_URL : HTTP_PROXY_TUNNEL_ENV});
+        struct world *w = world_new(
+            &(struct http_client_config){.version = HTTP_2_CLEARTEXT,
+                                         .proxy_url = str_from(url),
+                                         .proxy = by_url ? HTTP_PROXY_URL : HTTP_PROXY_TUNNEL_ENV});
         clear_proxies();
         for (int i = 0; i < 3; i++) {
             struct exchange x = {.trailer_name = "grpc-status"};
             exchange_run(w, &x,
-                         (struct http_request){.method = "POST", .url = STR("http://collector.invalid:4317/Export"), .body = STR("payload"),
+                         (struct http_request){.method = "POST",
+                                               .url = STR("http://collector.invalid:4317/Export"),
+                                               .body = STR("payload"),
                                                .timeout_ms = 10000},
                          false);
             check_outcome(&x, HTTP_DONE);
@@ -352,15 +393,22 @@ static void test_cleartext_http2_through_a_tunnel(void **state)
 static void test_bad_proxy_urls(void **state)
 {
     (void)state;
-    static const char *const urls[] = {"", "ftp://user:topsecret@proxy:1", "http://", "http://user:topsecret@", "http://proxy:99999",
-                                       "socks4://user:topsecret@proxy", "http://proxy:topsecret"};
+    static const char *const urls[] = {"",
+                                       "ftp://user:topsecret@proxy:1",
+                                       "http://",
+                                       "http://user:topsecret@",
+                                       "http://proxy:99999",
+                                       "socks4://user:topsecret@proxy",
+                                       "http://proxy:topsecret"};
     struct err err;
     struct logger logger = {0};
     struct loop *loop = loop_new(&logger, &err);
     for (size_t i = 0; i < COUNT_OF(urls); i++) {
         err = (struct err){0};
-        struct http_client *client =
-            http_client_new(loop, &logger, &(struct http_client_config){.proxy = HTTP_PROXY_URL, .proxy_url = str_from(urls[i])}, &err);
+        struct http_client *client = http_client_new(
+            loop, &logger,
+            &(struct http_client_config){.proxy = HTTP_PROXY_URL, .proxy_url = str_from(urls[i])},
+            &err);
         if (client != NULL)
             fail_msg("%s", urls[i]);
         assert_non_null(strstr(err.text, "proxy_url"));
@@ -377,7 +425,8 @@ static void test_default_ports_and_schemes(void **state)
         const char *text, *address;
         bool https;
     } cases[] = {
-        {HTTP_PROXY_TUNNEL_ENV, "proxy", "http://proxy:443", false}, /* as gRPC: it always means to speak to an https site */
+        {HTTP_PROXY_TUNNEL_ENV, "proxy", "http://proxy:443",
+         false}, /* as gRPC: it always means to speak to an https site */
         {HTTP_PROXY_TUNNEL_ENV, "https://proxy", "http://proxy:443", false},
         {HTTP_PROXY_TUNNEL_ENV, "socks5://proxy:1", "http://proxy:1", false},
         {HTTP_PROXY_TUNNEL_ENV, "[::1]:3128", "http://[::1]:3128", false},

@@ -45,8 +45,9 @@ static void serve_tls(struct peer_connection *c)
         X509_free(peer);
         const char *sni = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
         (void)snprintf(answer, sizeof(answer),
-                       "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Subject: %s\r\nX-Sni: %s\r\nX-Version: %s\r\n\r\nok", subject,
-                       sni == NULL ? "none" : sni, SSL_get_version(c->ssl));
+                       "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Subject: %s\r\nX-Sni: "
+                       "%s\r\nX-Version: %s\r\n\r\nok",
+                       subject, sni == NULL ? "none" : sni, SSL_get_version(c->ssl));
         if (!peer_text(c, answer))
             return;
     }
@@ -78,7 +79,8 @@ static struct peer *tls_peer(const struct cert *c)
 }
 
 /* One GET with these settings; the exchange has the header that was asked for. */
-static void get(const struct cert *c, const struct http_tls *tls, const char *header, struct exchange *x)
+static void get(const struct cert *c, const struct http_tls *tls, const char *header,
+                struct exchange *x)
 {
     struct peer *p = tls_peer(c);
     struct world *w = world_new(&(struct http_client_config){.tls = *tls});
@@ -108,7 +110,8 @@ static void test_own_ca(void **state)
     (void)snprintf(both, sizeof(both), "# a bundle\n%s\n%s", other_ca.cert_pem, ca.cert_pem);
     tls.ca_pem = str_from(both);
     assert_int_equal(outcome_of(&server, &tls), HTTP_DONE);
-    assert_int_equal(outcome_of(&named, &tls), HTTP_CONNECT_FAILED); /* trusted, but for another name */
+    assert_int_equal(outcome_of(&named, &tls),
+                     HTTP_CONNECT_FAILED); /* trusted, but for another name */
     tls = (struct http_tls){.insecure_skip_verify = true};
     assert_int_equal(outcome_of(&named, &tls), HTTP_DONE);
 }
@@ -128,7 +131,8 @@ static void put_hashed(const struct cert *c, const char *dir)
     assert_int_equal(mkdir(dir, 0755), 0);
     (void)snprintf(path, sizeof(path), "%s/ca.pem", dir);
     put(path, c->cert_pem);
-    (void)snprintf(command, sizeof(command), "cd %s && ln -s ca.pem $(openssl x509 -noout -hash -in ca.pem).0", dir);
+    (void)snprintf(command, sizeof(command),
+                   "cd %s && ln -s ca.pem $(openssl x509 -noout -hash -in ca.pem).0", dir);
     assert_int_equal(system(command), 0);
 }
 
@@ -149,7 +153,8 @@ static void test_system_roots(void **state)
         setenv(as_file ? "SSL_CERT_FILE" : "SSL_CERT_DIR", as_file ? other_path : path, 1);
         assert_int_equal(outcome_of(&server, &system_only), HTTP_DONE);
         assert_int_equal(outcome_of(&server, &both), HTTP_DONE);
-        assert_int_equal(outcome_of(&server, &other_only), HTTP_CONNECT_FAILED); /* only the one that was given */
+        assert_int_equal(outcome_of(&server, &other_only),
+                         HTTP_CONNECT_FAILED); /* only the one that was given */
         unsetenv(as_file ? "SSL_CERT_FILE" : "SSL_CERT_DIR");
     }
     setenv("SSL_CERT_FILE", "/nonexistent/roots.pem", 1);
@@ -165,7 +170,8 @@ static void test_system_roots(void **state)
 static void test_server_name(void **state)
 {
     (void)state;
-    struct http_tls tls = {.ca_pem = str_from(ca.cert_pem), .server_name = STR("kubernetes.default.svc")};
+    struct http_tls tls = {.ca_pem = str_from(ca.cert_pem),
+                           .server_name = STR("kubernetes.default.svc")};
     struct peer *p = tls_peer(&named);
     struct world *w = world_new(&(struct http_client_config){.tls = tls});
     struct exchange x = {.header_name = "X-Sni"}, own_host = {0};
@@ -173,10 +179,13 @@ static void test_server_name(void **state)
     check_outcome(&x, HTTP_DONE);
     assert_string_equal(x.header, "kubernetes.default.svc");
     char expected[128];
-    (void)snprintf(expected, sizeof(expected), "GET /a?b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", p->port);
+    (void)snprintf(expected, sizeof(expected), "GET /a?b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n",
+                   p->port);
     assert_string_equal(peer_seen(p), expected);
     str host = STR("Host: mine");
-    exchange_run(w, &own_host, (struct http_request){.url = url_of(p, "/"), .headers = &host, .header_count = 1}, false);
+    exchange_run(w, &own_host,
+                 (struct http_request){.url = url_of(p, "/"), .headers = &host, .header_count = 1},
+                 false);
     check_outcome(&own_host, HTTP_DONE);
     assert_true(own_host.reused);
     assert_non_null(strstr(peer_seen(p), "\r\nHost: mine\r\n"));
@@ -215,7 +224,8 @@ static void test_client_certificate_and_rotation(void **state)
         if (i == 2) {
             struct err err;
             tls.cert_pem = str_from(client_b.cert_pem);
-            assert_false(http_client_set_tls(w->client, &tls, &err)); /* certificate without its key: nothing changes */
+            assert_false(http_client_set_tls(
+                w->client, &tls, &err)); /* certificate without its key: nothing changes */
             assert_non_null(strstr(err.text, "do not belong together"));
             tls.key_pem = str_from(client_b.key_pem);
             assert_true(http_client_set_tls(w->client, &tls, &err));
@@ -272,21 +282,30 @@ static void test_bad_material(void **state)
     str cert = str_from(client_a.cert_pem), key = str_from(client_a.key_pem);
     expect_bad(&(struct http_tls){.ca_pem = STR("nonsense")}, "CA holds no certificate");
     expect_bad(&(struct http_tls){.ca_pem = key}, "CA holds no certificate");
-    expect_bad(&(struct http_tls){.ca_pem = STR("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}, "CA holds no");
+    expect_bad(
+        &(struct http_tls){
+            .ca_pem = STR("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")},
+        "CA holds no");
     expect_bad(&(struct http_tls){.cert_pem = cert}, "given together");
     expect_bad(&(struct http_tls){.key_pem = key}, "given together");
-    expect_bad(&(struct http_tls){.cert_pem = key, .key_pem = key}, "client certificate cannot be read");
+    expect_bad(&(struct http_tls){.cert_pem = key, .key_pem = key},
+               "client certificate cannot be read");
     expect_bad(&(struct http_tls){.cert_pem = cert, .key_pem = cert}, "client key cannot be read");
-    expect_bad(&(struct http_tls){.cert_pem = cert, .key_pem = str_from(client_b.key_pem)}, "do not belong together");
+    expect_bad(&(struct http_tls){.cert_pem = cert, .key_pem = str_from(client_b.key_pem)},
+               "do not belong together");
     expect_bad(&(struct http_tls){.min_version = STR("1.4")}, "min_version");
     expect_bad(&(struct http_tls){.max_version = STR("TLS 1.2")}, "max_version");
-    expect_bad(&(struct http_tls){.min_version = STR("1.3"), .max_version = STR("1.2")}, "newer than");
+    expect_bad(&(struct http_tls){.min_version = STR("1.3"), .max_version = STR("1.2")},
+               "newer than");
     /* an encrypted key is refused, not asked about on the terminal */
     BIO *bio = BIO_new(BIO_s_mem());
     static char password[] = "secret";
-    assert_int_equal(PEM_write_bio_PKCS8PrivateKey(bio, client_a.key, EVP_aes_128_cbc(), password, 6, NULL, NULL), 1);
+    assert_int_equal(PEM_write_bio_PKCS8PrivateKey(bio, client_a.key, EVP_aes_128_cbc(), password,
+                                                   6, NULL, NULL),
+                     1);
     char *encrypted = cert_bio_text(bio);
-    expect_bad(&(struct http_tls){.cert_pem = cert, .key_pem = str_from(encrypted)}, "without a password");
+    expect_bad(&(struct http_tls){.cert_pem = cert, .key_pem = str_from(encrypted)},
+               "without a password");
     mem_free(encrypted);
 }
 
@@ -308,9 +327,12 @@ static void test_versions(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct peer *p =
-            peer_start_on(AF_INET, serve_tls, NULL, tls_context(&server, cases[i].server_min, cases[i].server_max));
-        struct world *w = world_new(&(struct http_client_config){
-            .tls = {.ca_pem = str_from(ca.cert_pem), .min_version = str_from(cases[i].min), .max_version = str_from(cases[i].max)}});
+            peer_start_on(AF_INET, serve_tls, NULL,
+                          tls_context(&server, cases[i].server_min, cases[i].server_max));
+        struct world *w =
+            world_new(&(struct http_client_config){.tls = {.ca_pem = str_from(ca.cert_pem),
+                                                           .min_version = str_from(cases[i].min),
+                                                           .max_version = str_from(cases[i].max)}});
         struct exchange x = {.header_name = "X-Version"};
         exchange_run(w, &x, (struct http_request){.url = url_of(p, "/")}, false);
         check_outcome(&x, cases[i].version == NULL ? HTTP_CONNECT_FAILED : HTTP_DONE);
@@ -328,10 +350,13 @@ static void test_http2_client_with_http1_servers(void **state)
     (void)state;
     static char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     struct peer *tls_server = tls_peer(&server), *plain_server = peer_start(serve_text, answer);
-    struct world *w = world_new(&(struct http_client_config){.version = HTTP_2_TLS, .tls = {.ca_pem = str_from(ca.cert_pem)}});
+    struct world *w = world_new(&(struct http_client_config){
+        .version = HTTP_2_TLS, .tls = {.ca_pem = str_from(ca.cert_pem)}});
     struct exchange xs[6] = {0};
     for (size_t i = 0; i < COUNT_OF(xs); i++)
-        exchange_start(w, &xs[i], (struct http_request){.url = url_of(i % 2 ? tls_server : plain_server, "/")}, false);
+        exchange_start(w, &xs[i],
+                       (struct http_request){.url = url_of(i % 2 ? tls_server : plain_server, "/")},
+                       false);
     loop_run(w->loop);
     for (size_t i = 0; i < COUNT_OF(xs); i++) {
         check_outcome(&xs[i], HTTP_DONE);
@@ -352,11 +377,14 @@ static void test_not_tls(void **state)
 {
     (void)state;
     struct peer *p = peer_start(serve_garbage, NULL);
-    struct world *w = world_new(&(struct http_client_config){.tls = {.insecure_skip_verify = true}});
+    struct world *w =
+        world_new(&(struct http_client_config){.tls = {.insecure_skip_verify = true}});
     struct exchange x = {0};
     char url[64];
     (void)snprintf(url, sizeof(url), "https://127.0.0.1:%d/", p->port);
-    exchange_run(w, &x, (struct http_request){.url = str_from(url), .method = "POST", .body = STR("b")}, false);
+    exchange_run(w, &x,
+                 (struct http_request){.url = str_from(url), .method = "POST", .body = STR("b")},
+                 false);
     check_outcome(&x, HTTP_CONNECT_FAILED);
     exchange_free(&x);
     world_free(w);

@@ -141,7 +141,9 @@ static void check_read(int fd, uint64_t dropped, bool json)
         if (line.len == LINE_BYTES - 1) {
             uint64_t number;
             assert_true(str_to_u64(str_make(line.data + 1, 9), &number));
-            assert_int_equal(number, seen + noticed); /* in order, and the notice stands where the lines are missing */
+            assert_int_equal(
+                number,
+                seen + noticed); /* in order, and the notice stands where the lines are missing */
             seen++;
             continue;
         }

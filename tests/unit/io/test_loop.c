@@ -42,7 +42,8 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     struct err err;
-    f->log = log_new(&(struct log_config){.level = LOG_DEBUG, .sink = sink, .sink_arg = f, .wall_ns = wall});
+    f->log = log_new(
+        &(struct log_config){.level = LOG_DEBUG, .sink = sink, .sink_arg = f, .wall_ns = wall});
     f->logger.log = f->log;
     f->loop = loop_new(&f->logger, &err);
     assert_non_null(f->loop);
@@ -92,7 +93,8 @@ static void test_timers_fire_in_order_and_never_early(void **state)
     size_t order_len = 0;
     int64_t start_ns = loop_boot_ns(f->loop);
     for (int i = 0; i < COUNT; i++) {
-        probes[i] = (struct probe){.loop = f->loop, .order = order, .order_len = &order_len, .id = i, .stop_after = COUNT};
+        probes[i] = (struct probe){
+            .loop = f->loop, .order = order, .order_len = &order_len, .id = i, .stop_after = COUNT};
         loop_timer_init(f->loop, &probes[i].timer, "probe", probe_fired, &probes[i]);
         assert_false(loop_timer_armed(&probes[i].timer));
         /* all distinct, in scrambled order */
@@ -265,7 +267,8 @@ static void test_heap_against_model(void **state)
     size_t order_len = 0;
     uint64_t seed = 88172645463325252u;
     for (int i = 0; i < COUNT; i++) {
-        probes[i] = (struct probe){.loop = f->loop, .id = i, .order = order, .order_len = &order_len};
+        probes[i] =
+            (struct probe){.loop = f->loop, .id = i, .order = order, .order_len = &order_len};
         loop_timer_init(f->loop, &probes[i].timer, "probe", probe_fired, &probes[i]);
     }
     for (int i = 0; i < ROUNDS; i++) {
@@ -554,7 +557,8 @@ static void test_clocks_and_randomness(void **state)
     int64_t between = boot.tv_sec * 1000 * MS + boot.tv_nsec;
     assert_true(a <= between && between <= b);
     clock_gettime(CLOCK_REALTIME, &real);
-    assert_true(llabs(loop_wall_ns(f->loop) - (real.tv_sec * 1000 * MS + real.tv_nsec)) < 1000 * MS);
+    assert_true(llabs(loop_wall_ns(f->loop) - (real.tv_sec * 1000 * MS + real.tv_nsec)) <
+                1000 * MS);
     unsigned char bytes[1000] = {0};
     loop_random(f->loop, bytes, sizeof(bytes));
     int seen[256] = {0}, different = 0;

@@ -61,7 +61,8 @@ static void done(void *arg, const struct spawn_result *result)
     loop_stop(f->loop);
 }
 
-static const struct spawn_result *run(struct fixture *f, char *const args[], char *const env[], int64_t timeout_ms)
+static const struct spawn_result *run(struct fixture *f, char *const args[], char *const env[],
+                                      int64_t timeout_ms)
 {
     int before = f->call_count;
     assert_non_null(spawn_run(f->loop, args, env, timeout_ms, done, f));
@@ -73,7 +74,8 @@ static const struct spawn_result *run(struct fixture *f, char *const args[], cha
 
 static void test_output_and_exit_code(void **state)
 {
-    const struct spawn_result *r = run(*state, ARGS("sh", "-c", "printf 'a\\0b'; exit 3"), NO_ENV, 10000);
+    const struct spawn_result *r =
+        run(*state, ARGS("sh", "-c", "printf 'a\\0b'; exit 3"), NO_ENV, 10000);
     assert_true(r->started && !r->timed_out);
     assert_int_equal(r->exit_code, 3);
     assert_int_equal(r->signal_number, 0);
@@ -83,7 +85,8 @@ static void test_output_and_exit_code(void **state)
 static void test_stdin_is_empty_and_stdout_can_be_opened(void **state)
 {
     const struct spawn_result *r =
-        run(*state, ARGS("sh", "-c", "cat; readlink /proc/self/fd/0; echo x > /dev/stdout"), NULL, 10000);
+        run(*state, ARGS("sh", "-c", "cat; readlink /proc/self/fd/0; echo x > /dev/stdout"), NULL,
+            10000);
     assert_int_equal(r->exit_code, 0);
     assert_true(str_eqz(r->output, "/dev/null\nx\n"));
 }
@@ -93,9 +96,11 @@ static void test_environment(void **state)
     setenv("SPAWN_KEPT", "kept", 1);
     setenv("SPAWN_CHANGED", "old", 1);
     setenv("SPAWN_CHANGED_NOT", "same", 1);
-    const struct spawn_result *r =
-        run(*state, ARGS("sh", "-c", "echo $SPAWN_KEPT $SPAWN_CHANGED $SPAWN_CHANGED_NOT $SPAWN_NEW; env | grep -c ^SPAWN_CHANGED="),
-            ARGS("SPAWN_CHANGED=new", "SPAWN_NEW=a=b"), 10000);
+    const struct spawn_result *r = run(*state,
+                                       ARGS("sh", "-c",
+                                            "echo $SPAWN_KEPT $SPAWN_CHANGED $SPAWN_CHANGED_NOT "
+                                            "$SPAWN_NEW; env | grep -c ^SPAWN_CHANGED="),
+                                       ARGS("SPAWN_CHANGED=new", "SPAWN_NEW=a=b"), 10000);
     assert_true(str_eqz(r->output, "kept new same a=b\n1\n"));
 }
 
@@ -108,7 +113,8 @@ static void test_descriptors_are_not_inherited(void **state)
     assert_non_null(fgets(before, sizeof(before), file));
     pclose(file);
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    const struct spawn_result *r = run(*state, ARGS("sh", "-c", "ls /proc/self/fd | wc -l"), NO_ENV, 10000);
+    const struct spawn_result *r =
+        run(*state, ARGS("sh", "-c", "ls /proc/self/fd | wc -l"), NO_ENV, 10000);
     assert_true(str_eqz(r->output, before));
     close(fd);
 }
@@ -157,7 +163,8 @@ static void test_timeout_kills_the_group(void **state)
 {
     struct fixture *f = *state;
     int64_t start_ns = loop_boot_ns(f->loop);
-    const struct spawn_result *r = run(f, ARGS("sh", "-c", "sleep 1000 & echo $!; wait"), NO_ENV, 200);
+    const struct spawn_result *r =
+        run(f, ARGS("sh", "-c", "sleep 1000 & echo $!; wait"), NO_ENV, 200);
     int64_t took_ms = (loop_boot_ns(f->loop) - start_ns) / MS;
     assert_true(r->timed_out);
     assert_int_equal(r->exit_code, -1);
@@ -181,7 +188,8 @@ static void test_too_much_output(void **state)
 static void test_output_of_just_the_limit(void **state)
 {
     char command[64];
-    (void)snprintf(command, sizeof(command), "head -c %zu /dev/zero", (size_t)LIMIT_EXEC_OUTPUT_BYTES);
+    (void)snprintf(command, sizeof(command), "head -c %zu /dev/zero",
+                   (size_t)LIMIT_EXEC_OUTPUT_BYTES);
     const struct spawn_result *r = run(*state, ARGS("sh", "-c", command), NO_ENV, 20000);
     assert_int_equal(r->exit_code, 0);
     assert_int_equal(r->output.len, LIMIT_EXEC_OUTPUT_BYTES);
@@ -193,7 +201,8 @@ static void test_child_that_keeps_stdout_open(void **state)
     struct fixture *f = *state;
     int64_t start_ns = loop_boot_ns(f->loop);
     const struct spawn_result *r =
-        run(f, ARGS("sh", "-c", "setsid sh -c 'echo $$; exec sleep 1000' & sleep 0.2; exit 0"), NO_ENV, 30000);
+        run(f, ARGS("sh", "-c", "setsid sh -c 'echo $$; exec sleep 1000' & sleep 0.2; exit 0"),
+            NO_ENV, 30000);
     int64_t took_ms = (loop_boot_ns(f->loop) - start_ns) / MS;
     assert_false(r->timed_out);
     assert_int_equal(r->exit_code, 0);

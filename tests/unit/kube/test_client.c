@@ -41,6 +41,7 @@ struct script {
     char token[64];      /* the one that is accepted; empty: all */
     char rotate_to[64];  /* a request with another token makes this the content of... */
     const char *path;    /* ...this file */
+    int rotations;       /* how often; the content ends with the number from the second time on */
     int status;
     const char *headers, *body;
 };
@@ -62,10 +63,13 @@ static void script_handle(struct test_conn *c, const struct test_request *r, voi
     script_note(s, line);
     pthread_mutex_lock(&s->lock);
     bool ok = s->token[0] == '\0' || (auth != NULL && strncmp(auth, "Bearer ", 7) == 0 && strcmp(auth + 7, s->token) == 0);
-    char *rotate = !ok && s->path != NULL ? s->rotate_to : NULL;
+    char content[96];
+    bool rotates = !ok && s->path != NULL;
+    snprintf(content, sizeof content, s->rotations == 0 ? "%s" : "%s%d", s->rotate_to, s->rotations);
+    s->rotations += rotates;
     pthread_mutex_unlock(&s->lock);
-    if (rotate != NULL)
-        file_put(s->path, rotate);
+    if (rotates)
+        file_put(s->path, content);
     if (ok)
         conn_answer(c, s->status == 0 ? 200 : s->status, s->headers == NULL ? "" : s->headers, s->body == NULL ? "{}" : s->body);
     else
@@ -305,7 +309,7 @@ static void test_401_with_a_static_token(void **state)
     (void)state;
     struct fixture *f = fixture_new(NULL);
     struct kube_client *client = client_of(f, "    token: old");
-    strcpy(f->script.token, "new");
+    snprintf(f->script.token, sizeof f->script.token, "new");
     call(f, client);
     assert_int_equal(f->o.status, 401);
     assert_string_equal(f->o.reason, "Unauthorized");
@@ -318,8 +322,8 @@ static void test_401_reads_the_token_again(void **state)
     (void)state;
     struct fixture *f = fixture_new(NULL);
     f->script.path = world_put(&f->w, "token", "old\n");
-    strcpy(f->script.token, "new");
-    strcpy(f->script.rotate_to, "  new\n");
+    snprintf(f->script.token, sizeof f->script.token, "new");
+    snprintf(f->script.rotate_to, sizeof f->script.rotate_to, "  new\n");
     struct kube_client *client = client_of(f, "    tokenFile: token");
     call(f, client);
     assert_int_equal(f->o.status, 200);
@@ -334,8 +338,8 @@ static void test_401_for_ever(void **state)
     (void)state;
     struct fixture *f = fixture_new(NULL);
     f->script.path = world_put(&f->w, "token", "one");
-    strcpy(f->script.token, "never");
-    strcpy(f->script.rotate_to, "two");
+    snprintf(f->script.token, sizeof f->script.token, "never");
+    snprintf(f->script.rotate_to, sizeof f->script.rotate_to, "two");
     struct kube_client *client = client_of(f, "    tokenFile: token");
     call(f, client);
     assert_int_equal(f->o.status, 401);
@@ -502,7 +506,7 @@ static void test_client_certificate(void **state)
     assert_string_equal(f->script.seen, "- client-1\n");
     /* Rotated: noticed on a 401, and sent again over a new connection. */
     world_put(&f->w, "c.pem", client_cert_2.cert_pem);
-    strcpy(f->script.token, "x");
+    snprintf(f->script.token, sizeof f->script.token, "x");
     call(f, client); /* the key is still the old one: not used */
     assert_int_equal(f->o.status, 401);
     assert_int_equal(world_logged(&f->w, "Certificate files have changed and cannot be used"), 1);

@@ -155,6 +155,7 @@ struct fixture {
     struct world w;
     struct test_server server;
     pthread_mutex_t lock;
+    pthread_cond_t changed;
     char seen[8192];
     char token[64]; /* accepted; empty: all */
     char user[1024];
@@ -170,6 +171,9 @@ static void handle(struct test_conn *c, const struct test_request *r, void *arg)
     size_t len = strlen(f->seen);
     snprintf(f->seen + len, sizeof f->seen - len, "%s%s%s\n", auth == NULL ? "-" : auth, r->client_name[0] == '\0' ? "" : " ",
              r->client_name);
+    pthread_cond_broadcast(&f->changed);
+    while (request_is(r, "GET /late") && strstr(f->seen, "t2") == NULL)
+        pthread_cond_wait(&f->changed, &f->lock);
     bool ok = f->token[0] == '\0' || (auth != NULL && strstr(auth, f->token) != NULL);
     pthread_mutex_unlock(&f->lock);
     conn_answer(c, ok ? 200 : 401, "", "{}");
@@ -216,6 +220,7 @@ static struct fixture *fixture_new(void)
     struct fixture *f = mem_zalloc(sizeof *f);
     world_init(&f->w);
     pthread_mutex_init(&f->lock, NULL);
+    pthread_cond_init(&f->changed, NULL);
     server_start(&f->server, false, tls, handle, f);
     world_put(&f->w, "ca.crt", ca.cert_pem);
     plugin_write(f, "cat \"$0.out\"");
@@ -308,7 +313,7 @@ static void test_one_run_for_all(void **state)
         assert_int_equal(f->o[i].status, 200);
     assert_int_equal(plugin_runs(f), 1);
     /* A 401 to all three: again one run. */
-    strcpy(f->token, "t2");
+    snprintf(f->token, sizeof f->token, "t2");
     plugin_answers(f, "\"token\":\"t2\"");
     for (int i = 0; i < 3; i++)
         world_send(&f->w, client, (struct kube_request){.lane = (enum kube_lane)i}, &f->o[i]);
@@ -317,7 +322,7 @@ static void test_one_run_for_all(void **state)
         assert_int_equal(f->o[i].status, 200);
     assert_int_equal(plugin_runs(f), 2);
     /* A token that is never accepted: one more run, then the 401 is handed on. */
-    strcpy(f->token, "t3");
+    snprintf(f->token, sizeof f->token, "t3");
     call(f, client);
     assert_int_equal(f->o[0].status, 401);
     assert_false(f->o[0].credentials_failed);
@@ -343,7 +348,7 @@ static void test_client_certificate_from_the_plugin(void **state)
         plugin_answers(f, buf_cstr(&status));
         buf_deinit(&status);
         call(f, client);
-        strcpy(f->token, "t9"); /* from now on the first one is refused */
+        snprintf(f->token, sizeof f->token, "t9"); /* from now on the first one is refused */
     }
     assert_int_equal(f->o[0].status, 200);
     assert_string_equal(f->seen, "- client-1\n- client-1\nBearer t9 client-2\n");
@@ -425,24 +430,60 @@ static void test_expiry(void **state)
     fixture_free(f, client);
 }
 
+static void test_a_late_401_finds_the_new_credential(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    struct kube_client *client = client_new(f);
+    call(f, client);
+    snprintf(f->token, sizeof f->token, "t2");
+    plugin_answers(f, "\"token\":\"t2\"");
+    world_send(&f->w, client, (struct kube_request){.path = STR("/late"), .lane = KUBE_LANE_LIST}, &f->o[0]);
+    while (strcmp(f->seen, "Bearer t1\nBearer t1\n") != 0)
+        world_run_for_ms(&f->w, 1);
+    world_send(&f->w, client, (struct kube_request){.lane = KUBE_LANE_LEASE}, &f->o[1]);
+    world_run(&f->w);
+    assert_int_equal(f->o[0].status, 200);
+    assert_int_equal(f->o[1].status, 200);
+    assert_int_equal(plugin_runs(f), 2);
+    fixture_free(f, client);
+}
+
 static void test_renewed_early_without_waiting(void **state)
 {
     (void)state;
     struct fixture *f = fixture_new();
-    char status[256], when[64];
     struct kube_client *client = client_new(f);
-    time_t t = time(NULL) + 3; /* half of it is left after a second or two */
-    struct tm tm;
-    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
-    snprintf(status, sizeof status, "\"token\":\"t1\",\"expirationTimestamp\":\"%s\"", when);
-    plugin_answers(f, status);
+    char fifo[128];
+    snprintf(fifo, sizeof fifo, "%s", world_path(&f->w, "fifo"));
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    struct buf status;
+    buf_init(&status, 1024);
+    int64_t expires_ns = loop_wall_ns(f->w.loop) + INT64_C(3000000000);
+    buf_text(&status, "\"token\":\"t1\",\"expirationTimestamp\":\"");
+    rfc3339_print(&status, expires_ns, 9);
+    buf_text(&status, "\"");
+    plugin_answers(f, buf_cstr(&status));
+    buf_deinit(&status);
     call(f, client);
+    /* The next run waits until it is told to go on. */
     plugin_answers(f, "\"token\":\"t2\"");
-    while (strstr(f->seen, "t2") == NULL) {
+    plugin_write(f, "read go < \"${0%/*}/fifo\"; cat \"$0.out\"");
+    while (plugin_runs(f) < 2) {
         call(f, client);
-        assert_int_equal(f->o[0].status, 200);
-        world_run_for_ms(&f->w, 20);
+        world_run_for_ms(&f->w, 10);
     }
+    assert_true(loop_wall_ns(f->w.loop) < expires_ns);
+    f->seen[0] = '\0';
+    call(f, client);
+    assert_string_equal(f->seen, "Bearer t1\n");
+    FILE *go = fopen(fifo, "w");
+    assert_non_null(go);
+    fputs("go\n", go);
+    fclose(go);
+    while (strstr(f->seen, "t2") == NULL)
+        call(f, client);
+    assert_int_equal(f->o[0].status, 200);
     assert_int_equal(plugin_runs(f), 2);
     fixture_free(f, client);
 }
@@ -533,6 +574,7 @@ int main(void)
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_command_not_found),
         cmocka_unit_test(test_expiry),
+        cmocka_unit_test(test_a_late_401_finds_the_new_credential),
         cmocka_unit_test(test_renewed_early_without_waiting),
         cmocka_unit_test(test_a_plugin_that_hangs),
         cmocka_unit_test(test_periods),

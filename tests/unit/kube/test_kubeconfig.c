@@ -358,7 +358,7 @@ static void test_aliases_cannot_multiply_text(void **state)
     (void)state;
     struct buf user;
     buf_init(&user, 1 << 20);
-    buf_text(&user, "{token: t, username: &a ");
+    buf_text(&user, "{username: &a ");
     for (int i = 0; i < 100000; i++)
         buf_byte(&user, 'x');
     buf_text(&user, ", as: b, as-groups: [");
@@ -367,7 +367,8 @@ static void test_aliases_cannot_multiply_text(void **state)
     buf_text(&user, "]}");
     struct err err;
     assert_null(load("server: https://h", buf_cstr(&user), &err));
-    assert_true(strlen(err.text) < ERR_TEXT_MAX);
+    if (strstr(err.text, "as-groups: too much text") == NULL)
+        fail_msg("%s", err.text);
     buf_deinit(&user);
 }
 

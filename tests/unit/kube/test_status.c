@@ -82,6 +82,13 @@ static void test_protobuf(void **state)
     assert_true(str_eqz(s.message, "too old"));
     assert_int_equal(s.retry_after_s, 7);
     mem_free(copy);
+    unsigned char other[sizeof vector];
+    memcpy(other, vector, sizeof vector);
+    memcpy(other + 12, "Secret", 6); /* an object of another kind is no Status */
+    parse(&s, &a, other, sizeof other, &copy);
+    assert_false(s.found);
+    assert_int_equal(s.message.len + s.reason.len, 0);
+    mem_free(copy);
     for (size_t len = 0; len < sizeof vector; len++) {
         parse(&s, &a, vector, len, &copy);
         assert_false(s.found && s.code == 410);

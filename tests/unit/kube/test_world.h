@@ -82,6 +82,7 @@ static inline void world_run_for_ms(struct world *w, int64_t ms)
     loop_timer_init(w->loop, &t, "end", world_stop, w);
     loop_timer_set_after(&t, ms * 1000000);
     loop_run(w->loop);
+    loop_timer_clear(&t); /* somebody else may have stopped the loop */
 }
 
 static inline size_t world_logged(struct world *w, const char *text)

@@ -348,6 +348,31 @@ static void test_cut_in_order(void **state)
     world_free(w);
 }
 
+/* A batch's max_size in bytes makes requests smaller, never larger. */
+static void test_max_size(void **state)
+{
+    (void)state;
+    static const struct {
+        int sizer;
+        int64_t max_size;
+        size_t largest;
+    } cases[] = {{QUEUE_BYTES, 1000, 1000}, {QUEUE_BYTES, 0, 3000}, {QUEUE_BYTES, 100000, 3000}, {QUEUE_ITEMS, 1000, 3000}};
+    struct retry_config retry = retry_defaults();
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct queue_config queue = queue_defaults();
+        queue.batch_enabled = true;
+        queue.batch.sizer = cases[i].sizer;
+        queue.batch.max_size = cases[i].max_size;
+        struct world *w = world_new(&queue, &retry, 3000);
+        struct fake_batch *f = feed(w, 0, 100, 100);
+        while (turn(w), w->under_way_count > 0)
+            finish_ok(w, 0);
+        assert_settled(f, OUTCOME_SENT);
+        assert_true(w->largest_request <= cases[i].largest && w->largest_request > cases[i].largest - 200);
+        world_free(w);
+    }
+}
+
 static void test_consumers(void **state)
 {
     (void)state;
@@ -965,13 +990,13 @@ static void test_retry_extremes(void **state)
     }
 }
 
-static void test_untouched(void **state)
+static void test_again_now(void **state)
 {
     (void)state;
     struct world *w = world_default();
     struct fake_batch *f = feed(w, 0, 1, 20);
     turn(w);
-    struct send_result result = {.verdict = SEND_RETRY, .untouched = true};
+    struct send_result result = {.verdict = SEND_RETRY, .again_now = true};
     err_set(&result.err, "refused stream");
     int64_t at = loop_boot_ns(w->loop);
     finish(w, 0, &result);
@@ -1229,6 +1254,7 @@ int main(void)
         cmocka_unit_test(test_one_batch),
         cmocka_unit_test(test_empty_batch),
         cmocka_unit_test(test_cut_in_order),
+        cmocka_unit_test(test_max_size),
         cmocka_unit_test(test_consumers),
         cmocka_unit_test(test_worst_outcome),
         cmocka_unit_test(test_too_large),
@@ -1252,7 +1278,7 @@ int main(void)
         cmocka_unit_test(test_throttle),
         cmocka_unit_test(test_throttle_for_ever),
         cmocka_unit_test(test_retry_extremes),
-        cmocka_unit_test(test_untouched),
+        cmocka_unit_test(test_again_now),
         cmocka_unit_test(test_permanent),
         cmocka_unit_test(test_partial_success),
         cmocka_unit_test(test_full_is_logged_seldom),

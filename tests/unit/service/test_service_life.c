@@ -260,39 +260,24 @@ static void test_a_stop_waits_for_half_a_second_at_most(void **state)
     assert_int_equal(world_end(w), 0);
 }
 
-static void test_a_stop_finishes_the_tick_first(void **state)
+static void test_a_due_tick_that_has_not_begun_is_left_to_the_successor(void **state)
 {
     (void)state;
-    for (int in_time = 0; in_time < 2; in_time++) {
-        struct world *w = begin(
-            "extensions: {elect: {lease: l}}\n"
-            "receivers: {pull: {batches: 3, k8s_leader_elector: elect}, pull/free: {batches: 3}}\n"
-            "exporters: {sink: {}}\n"
-            "service: {extensions: [elect], pipelines: {metrics: {receivers: [pull, pull/free],"
-            " exporters: [sink]}}}\n");
-        struct fake *sink = fake("sink");
-        struct elector *e = world_elector(w, "l");
-        fake_elector_lead(e, INHERIT_NONE, 0);
-        world_run(w, 0);
-        assert_int_equal(sink->seen_count, 6);
-        /* Full after the first batch of the next tick. */
-        fake("pull")->during_collect = NULL;
-        world_run(w, 1500 * MS);
-        size_t before = sink->seen_count;
-        struct receiver *r = CONTAINER_OF(fake("pull")->component, struct receiver, base);
-        (void)r;
-        sink->full = true;
-        world_run(w, SECOND); /* due, but no room */
-        assert_int_equal(sink->seen_count, before);
-        service_stop(w->service);
-        /* A tick that had not begun is not begun now. */
-        assert_int_equal(world_electors(w)->release_count, 1);
-        sink->full = false;
-        exporter_room(CONTAINER_OF(sink->component, struct exporter, base));
-        world_run(w, in_time ? 0 : SECOND);
-        assert_int_equal(sink->seen_count, before);
-        assert_int_equal(world_end(w), 0);
-    }
+    struct world *w = begin(YAML_GATED);
+    struct fake *sink = fake("sink");
+    fake_elector_lead(world_elector(w, "l"), INHERIT_NONE, 0);
+    world_run(w, 1500 * MS);
+    size_t before = sink->seen_count;
+    sink->full = true;
+    world_run(w, SECOND); /* due, but no room */
+    assert_int_equal(sink->seen_count, before);
+    service_stop(w->service);
+    assert_int_equal(world_electors(w)->release_count, 1);
+    sink->full = false;
+    exporter_room(CONTAINER_OF(sink->component, struct exporter, base));
+    world_run(w, 0);
+    assert_int_equal(sink->seen_count, before);
+    assert_int_equal(world_end(w), 0);
 }
 
 /* A tick stopped between two batches by a full exporter. */
@@ -338,6 +323,41 @@ static void test_a_stop_in_the_middle_of_a_tick(void **state)
             assert_int_equal(fake("pull")->abandons, 1);
             assert_int_equal(world_electors(w)->released_ns, 1000 * SECOND + 500 * MS);
         }
+        assert_int_equal(world_end(w), 0);
+    }
+}
+
+/* A receiver that nobody gates: its tick is finished too, but the release does not wait for it. */
+static void test_a_stop_finishes_other_ticks_after_the_release(void **state)
+{
+    (void)state;
+    for (int room = 0; room < 2; room++) {
+        struct world *w =
+            begin("extensions: {elect: {lease: l}}\n"
+                  "receivers: {pull: {batches: 3}, pull/gated: {k8s_leader_elector: elect}}\n"
+                  "exporters: {sink: {}, sink/2: {}}\n"
+                  "service: {extensions: [elect], pipelines: {metrics: {receivers: [pull],"
+                  " exporters: [sink]}, logs: {receivers: [pull/gated], exporters: [sink/2]}}}\n");
+        struct fake *sink = fake("sink");
+        fake("pull")->during_collect = fill_sink;
+        fake_elector_lead(world_elector(w, "l"), INHERIT_NONE, 0);
+        world_run(w, 100 * MS);
+        assert_int_equal(sink->seen_count, 1);
+        service_stop(w->service);
+        assert_int_equal(world_electors(w)->release_count, 1);
+        world_run(w, 400 * MS);
+        assert_false(sink->stop_asked);
+        if (room) {
+            fake("pull")->during_collect = NULL;
+            sink->full = false;
+            exporter_room(CONTAINER_OF(sink->component, struct exporter, base));
+        }
+        world_run(w, 99 * MS);
+        assert_int_equal(w->ended, room);
+        world_run(w, MS);
+        assert_true(w->ended);
+        assert_int_equal(sink->seen_count, room ? 3 : 1);
+        assert_int_equal(fake("pull")->abandons, !room);
         assert_int_equal(world_end(w), 0);
     }
 }
@@ -417,10 +437,11 @@ static void test_late_and_repeated_calls_are_harmless(void **state)
     service_stop(w->service);
     receiver_ready(r);
     exporter_room(x);
+    fake_trace();
     fake_elector_lose(e);
-    fake_elector_lead(e, INHERIT_OWN,
-                      0); /* while the stop waits for what is in flight: nothing begins again */
+    fake_elector_lead(e, INHERIT_OWN, 0); /* the stop still waits for what is in flight */
     world_run(w, SECOND);
+    assert_null(strstr(fake_trace(), " activate")); /* nothing begins again */
     service_stop(w->service);
     service_reload(w->service);
     receiver_ready(r);
@@ -444,8 +465,9 @@ int main(void)
         cmocka_unit_test(test_a_stop_between_ticks_releases_at_once),
         cmocka_unit_test(test_a_stop_waits_for_what_is_in_flight),
         cmocka_unit_test(test_a_stop_waits_for_half_a_second_at_most),
-        cmocka_unit_test(test_a_stop_finishes_the_tick_first),
+        cmocka_unit_test(test_a_due_tick_that_has_not_begun_is_left_to_the_successor),
         cmocka_unit_test(test_a_stop_in_the_middle_of_a_tick),
+        cmocka_unit_test(test_a_stop_finishes_other_ticks_after_the_release),
         cmocka_unit_test(test_a_stop_waits_for_the_release),
         cmocka_unit_test(test_a_release_that_hangs_does_not_stop_the_drain),
         cmocka_unit_test(test_an_exporter_drains_until_its_deadline),

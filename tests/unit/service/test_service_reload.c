@@ -248,6 +248,27 @@ static void test_a_stop_during_a_reload(void **state)
     }
 }
 
+/* The graph that waits holds the Leases as well: it must not delay their release. */
+static void test_a_stop_during_a_reload_releases_before_the_drain(void **state)
+{
+    (void)state;
+    struct world *w = begin(YAML_GATED);
+    struct fake *sink = fake("sink");
+    sink->hold = sink->hang = true;
+    fake_elector_lead(world_elector(w, "l"), INHERIT_NONE, 0);
+    world_run(w, SECOND);
+    service_reload(w->service);
+    service_stop(w->service);
+    assert_int_equal(world_electors(w)->release_count, 0);
+    fake_settle(sink, OUTCOME_SENT);
+    fake_loop_settle(w->loop);
+    assert_int_equal(world_electors(w)->release_count, 1);
+    world_run(w, SECOND);
+    assert_false(w->ended);
+    fake_let_stop(sink);
+    assert_int_equal(world_end(w), 0);
+}
+
 static void test_push_positions_move_across(void **state)
 {
     (void)state;
@@ -442,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_a_graph_that_does_not_start_ends_the_program),
         cmocka_unit_test(test_reloads_during_a_reload_are_one_more),
         cmocka_unit_test(test_a_stop_during_a_reload),
+        cmocka_unit_test(test_a_stop_during_a_reload_releases_before_the_drain),
         cmocka_unit_test(test_push_positions_move_across),
         cmocka_unit_test(test_leadership_changes_during_a_reload),
         cmocka_unit_test(test_random_lives),

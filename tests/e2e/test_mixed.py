@@ -1,0 +1,123 @@
+"""baton and client-go compete for one Lease."""
+import os
+import signal
+
+import pytest
+from harness.processes import PEERS
+from harness.replicas import FOLLOWS, LED
+from harness.ticks import SECOND
+from harness.world import SHORT_DURATION
+
+pytestmark = pytest.mark.only("apiserver")
+
+
+def start_candidate(world, name, duration="3s", renew="2s", retry="500ms", release=True):
+    command = [os.path.join(PEERS, "candidate"), "--outlive-parent", "--kubeconfig", world.server.kubeconfig, "--lease", world.lease,
+               "--identity", name, "--duration", duration, "--renew", renew, "--retry", retry, "--tick", "50ms"]
+    return world.start_other(command + (["--release"] if release else []), name)
+
+
+def expect(candidate, event, timeout=20, start=0):
+    found = candidate.out.wait(lambda text: text if text.split(" ", 1)[1] == event else None, timeout, start)
+    assert found, f"{candidate.name} did not say {event!r}: {candidate.out.texts()[-3:]}"
+    return int(found[1].split()[0])
+
+
+def terms(candidate):
+    """[(begin, end)] in ns, as far as the candidate believed that it led."""
+    result, begin, last = [], None, None
+    for text in candidate.out.texts():
+        when, event = text.split(" ", 1)
+        if event == "started":
+            begin = last = int(when)
+        elif event == "tick":
+            last = int(when)
+        elif event == "stopped" and begin is not None:
+            result.append((begin, last))
+            begin = None
+    return result + ([(begin, last)] if begin is not None else [])
+
+
+def check_never_two(world, candidates, *names):
+    ticks = sorted(tick for emitted in world.check_no_double(*names) for tick in emitted)
+    for candidate in candidates:
+        for begin, end in terms(candidate):
+            both = [tick for tick in ticks if begin < tick < end]
+            assert both == [], f"baton emitted while {candidate.name} led: {both}"
+
+
+def test_each_takes_over_from_the_other_after_a_release(world):
+    go = start_candidate(world, "go-1")
+    expect(go, "started")
+    a = world.start_standby("a")
+    candidates, batons, transitions = [go], ["a"], 0
+    for turn in range(3):
+        signalled = candidates[-1].signal(signal.SIGTERM)
+        when, line = world.expect(a, LED)
+        transitions += 1
+        assert when - signalled < 1.0 and line["transitions"] == transitions
+        world.output(a).wait_more(2)
+        candidates.append(start_candidate(world, f"go-{turn + 2}"))
+        expect(candidates[-1], f"leader {a.name}_uid-of-{a.name}")
+        signalled = world.end(a)
+        started = expect(candidates[-1], "started") / SECOND
+        transitions += 1
+        assert started - signalled < 2.5 and world.spec()["leaseTransitions"] == transitions
+        a = world.start_standby(f"a{turn}")
+        batons.append(a.name)
+        expect(candidates[-1], "tick", start=len(candidates[-1].out))
+    check_never_two(world, candidates, *batons)
+
+
+def test_each_takes_over_from_the_other_after_a_crash(world):
+    go = start_candidate(world, "go-1")
+    expect(go, "started")
+    a = world.start_standby("a")
+    expect(go, "tick", start=len(go.out))
+    killed = go.signal(signal.SIGKILL)
+    when, line = world.expect(a, LED)
+    assert SHORT_DURATION - 0.8 < when - killed < SHORT_DURATION + 1.0 and line["transitions"] == 1
+    world.output(a).wait_more(2)
+    second = start_candidate(world, "go-2")
+    expect(second, "leader a_uid-of-a")
+    world.watch().wait_more(2)
+    killed = a.signal(signal.SIGKILL)
+    started = expect(second, "started") / SECOND
+    assert SHORT_DURATION - 1.2 < started - killed < SHORT_DURATION + 2.5
+    assert world.spec()["leaseTransitions"] == 2
+    check_never_two(world, [go, second], "a")
+
+
+def test_paused_baton_yields_to_client_go(world):
+    a = world.start_leader("a")
+    go = start_candidate(world, "go")
+    expect(go, "leader a_uid-of-a")
+    world.output(a).wait_more(2)
+    a.signal(signal.SIGSTOP)
+    expect(go, "started")
+    a.signal(signal.SIGCONT)
+    world.expect(a, FOLLOWS, holder="go")
+    for _ in range(3):
+        expect(go, "tick", start=len(go.out))
+    check_never_two(world, [go], "a")
+
+
+def test_recorded_duration_of_the_other_counts(world):
+    go = start_candidate(world, "go", duration="6s", renew="4s", retry="500ms")
+    expect(go, "started")
+    a = world.start_standby("a")  # 3 s
+    expect(go, "tick", start=len(go.out))
+    killed = go.signal(signal.SIGKILL)
+    when, _ = world.expect(a, LED)
+    assert 5.3 < when - killed < 7.0
+    check_never_two(world, [go], "a")
+
+
+def test_client_go_without_release_is_waited_out(world):
+    go = start_candidate(world, "go", release=False)
+    expect(go, "started")
+    a = world.start_standby("a")
+    signalled = go.signal(signal.SIGTERM)
+    when, _ = world.expect(a, LED)
+    assert when - signalled > SHORT_DURATION - 0.8
+    check_never_two(world, [go], "a")
