@@ -1,14 +1,15 @@
 /*
  * The life of a call.
  *
- *   start: copy, take apart, who is it, is a fault meant for it
- *     -> HELD while the simulator is frozen -> DELAYED by a fault -> executed -> ANSWERED, visible
- * at due_ns (answers can be delayed, too)
- *     -> or HUNG: never an answer
- *   read: out of a buffer; lists and watches print more of themselves when it is empty, so memory
- * does not grow with them free: by the adapter. A write that is still held or delayed stays until
- * it has been executed: a request that is under way reaches a real server although its client has
- * given up.
+ *   start   copy, take apart, who is it, is a fault meant for it
+ *   HELD    while the simulator is frozen
+ *   DELAYED by a fault, before it is executed
+ *   ANSWERED executed; visible from due_ns on, since answers can be delayed, too
+ *   HUNG    never an answer
+ *   read    out of a buffer; lists and watches print more of themselves when it is empty, so that
+ *           memory does not grow with them
+ *   free    by the adapter. A write that is still held or delayed stays until it has been executed:
+ *           a request that is under way reaches a real server although its client has given up
  *
  * Invariants: a call is in sim->calls from start to free; on_ready is called at most once for each
  * WAIT.

@@ -3,8 +3,9 @@
  *
  * Two keys (P-256): one signs itself as authority and then the server's certificate; it is thrown
  * away, so nobody can sign anything else with it. Clients get the authority's certificate through
- * the kubeconfig. Specification: RFC 5280; names as subjectAltName, since nothing else counts for
- * clients.
+ * the kubeconfig.
+ *
+ * Specification: RFC 5280; names as subjectAltName, since nothing else counts for clients.
  */
 #include "kubesim/certs.h"
 

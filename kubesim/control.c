@@ -1,18 +1,21 @@
 /*
- * Switches over HTTP, for tests: /_sim/...  (no token is asked for; the program listens on
- * loopback)
+ * Switches over HTTP, for tests. No token is asked for: the program listens on loopback.
  *
- *   GET, POST, DELETE  /_sim/faults[/ID]     fault rules, see fault.c; POST answers {"id":N}
- *   GET, POST, DELETE  /_sim/rules[/ID]
- * {"allow":bool,"user":..,"verb":..,"resource":..,"namespace":..,"name":..} POST    /_sim/users
- * {"name":..,"groups":"a,b","token":..}: adds, or gives another token (the old one is 401 from then
- * on) GET, DELETE  /_sim/requests[?last=N]     what was asked; DELETE starts counting anew POST
- * /_sim/compact        older resourceVersions give 410 from now on POST    /_sim/drop_watches
- * {"how":"end|cut|error|stall","user":..,"resource":..} POST    /_sim/freeze         {"for_ms":N}:
- * nothing is answered or executed until then, or until POST    /_sim/unfreeze POST    /_sim/restart
- * {"down_ms":N}: all connections are cut, the objects stay, the windows of watches are lost POST
- * /_sim/rollback       {"resource_version":N}: objects and counter as they were then, all
- * connections cut GET     /_sim/state          resourceVersion, number of objects, frozen or not
+ *   GET, POST, DELETE /_sim/faults[/ID]    fault rules, see fault.c; POST answers {"id":N}
+ *   GET, POST, DELETE /_sim/rules[/ID]     who may what: {"allow":bool,"user":..,"verb":..,
+ *                                          "resource":..,"namespace":..,"name":..}
+ *   POST /_sim/users         {"name":..,"groups":"a,b","token":..}: adds, or gives another token;
+ *                            the old one is 401 from then on
+ *   GET, DELETE /_sim/requests[?last=N]    what was asked; DELETE starts counting anew
+ *   POST /_sim/compact       older resourceVersions give 410 from now on
+ *   POST /_sim/drop_watches  {"how":"end|cut|error|stall","user":..,"resource":..}
+ *   POST /_sim/freeze        {"for_ms":N}: nothing is answered or executed until then, or until
+ *   POST /_sim/unfreeze
+ *   POST /_sim/restart       {"down_ms":N}: all connections are cut, the objects stay, the windows
+ *                            of watches are lost
+ *   POST /_sim/rollback      {"resource_version":N}: objects and counter as they were then, all
+ *                            connections cut
+ *   GET  /_sim/state         resourceVersion, numbers of objects, frozen or not
  *
  * An unknown member of a body is an error: a test that misspells a fault must not pass because of
  * it.

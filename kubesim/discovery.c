@@ -3,8 +3,10 @@
  * needs to know that the server understands fieldValidation and patches.
  *
  * Everything is printed from the kinds of the tables when it is asked for, so a new kind needs
- * nothing here. Specification: metav1 APIVersions, APIGroupList, APIGroup, APIResourceList;
- * version.Info. Without aggregated discovery, which clients treat as optional.
+ * nothing here.
+ *
+ * Specification: metav1 APIVersions, APIGroupList, APIGroup, APIResourceList; version.Info. Without
+ * aggregated discovery, which clients treat as optional.
  */
 #include "kubesim/sim.h"
 

@@ -8,7 +8,9 @@
  * Invariants: `count` is the number of nodes from `first` to `last`; a node is in one tree at a
  * time; depth is bounded by the reader (64 levels), so recursion is bounded, too: patches cannot
  * nest deeper than the two documents they combine, except JSON patch "copy", which bounds the
- * result itself. Specification: RFC 8259. Duplicate names: the last one counts, as in Go.
+ * result itself.
+ *
+ * Specification: RFC 8259. Duplicate names: the last one counts, as in Go.
  */
 #include "kubesim/dom.h"
 
@@ -373,8 +375,8 @@ bool dom_equal(const struct dom *x, const struct dom *y)
         return true;
     }
     for (const struct dom *m = x->first; m != NULL; m = m->next) {
-        const struct dom *other = dom_get(y, m->key);
-        if (other == NULL || !dom_equal(m, other))
+        const struct dom *one = dom_get(x, m->key), *other = dom_get(y, m->key);
+        if (other == NULL || !dom_equal(one, other))
             return false;
     }
     return true;

@@ -2,16 +2,20 @@
  * Fault rules: which requests go wrong, how, and how often.
  *
  * A rule is a JSON object; everything is optional:
- *   match        {method, path (a part of it), user, verb, resource, namespace, name}: all that are
- * given must fit; verb, resource, namespace, name and user may be lists with commas times how many
- * requests it hits, then it is gone (default: all) skip         how many that fit are let through
- * first probability  0 to 1, with `seed` for its own random numbers status       answer this
- * instead; with reason, message, retry_after (seconds), or a whole body and content_type; the
- * request is not executed unless `execute` is true delay_ms     before it is executed
- * answer_delay_ms  between execution and answer cut          close the connection: "before"
- * execution, "after" it without an answer, in the "middle" of the answer hang         never answer:
- * "before" or "after" execution (true means before) stall        (watches) the answer begins, but
- * no event ever comes event_delay_ms  (watches) each event comes so much later
+ *   match            {method, path (a part of it), user, verb, resource, namespace, name}: all that
+ *                    are given must fit; all but the path may be lists with commas
+ *   times            how many requests it hits, then it is gone (default: all)
+ *   skip             how many that fit are let through first
+ *   probability      0 to 1, with `seed` for its own random numbers
+ *   status           answer this instead; with reason, message, retry_after (seconds), or a whole
+ *                    body and content_type; the request is executed only if `execute` is true
+ *   delay_ms         before it is executed
+ *   answer_delay_ms  between execution and answer
+ *   cut              close the connection: "before" execution, "after" it without an answer, in the
+ *                    "middle" of the answer
+ *   hang             never answer: "before" or "after" execution (true means before)
+ *   stall            (watches) the answer begins, but no event ever comes
+ *   event_delay_ms   (watches) each event comes so much later
  *
  * Life of one: parsed and kept in order; for each request the first rule that fits and has its
  * number left is taken, and its effect is copied into the call, so that rules can be removed at any

@@ -10,8 +10,9 @@
  * leave.
  *
  * Cut connections: a handler that says no, or a body reader that ends with an error, makes the
- * library close the socket. Invariant: an exchange is in `watched` epoll exactly while its
- * connection is suspended.
+ * library close the socket.
+ *
+ * Invariant: an exchange is in the `watched` epoll exactly while its connection is suspended.
  */
 #include "kubesim/http.h"
 

@@ -1,7 +1,7 @@
 /*
  * Which requests there were: the last ones one by one, all of them as counters by verb, resource
- * and user. Tests ask for it under
- * /_sim/requests, to see for example that a client watches instead of polling.
+ * and user. Tests ask for it at /_sim/requests, to see for example that a client watches instead of
+ * polling.
  *
  * Life of an entry: opened when a request has been understood, closed with status and duration when
  * its answer is made; a ring drops the oldest. Requests to /_sim itself are not entered.
@@ -10,16 +10,25 @@
 
 #include "wire/text.h"
 
-static struct journal_entry *entry_of(struct journal *j, uint64_t id)
-{
-    struct journal_entry *e = &j->entries[id % LIMIT_SIM_REQUEST_LOG];
-    return e->id == id ? e : NULL;
-}
+enum { CAP_START = 64 };
 
 void journal_init(struct journal *j)
 {
-    *j = (struct journal){.next_id = 1, .first_id = 1};
-    j->entries = mem_zalloc(LIMIT_SIM_REQUEST_LOG * sizeof j->entries[0]);
+    *j = (struct journal){.next_id = 1, .first_id = 1, .cap = CAP_START};
+    j->entries = mem_zalloc(j->cap * sizeof j->entries[0]);
+}
+
+static void grow(struct journal *j)
+{
+    size_t cap = j->cap * 2 < LIMIT_SIM_REQUEST_LOG ? j->cap * 2 : LIMIT_SIM_REQUEST_LOG;
+    struct journal_entry *entries = mem_zalloc(cap * sizeof entries[0]);
+    for (size_t i = 0; i < j->cap; i++) {
+        if (j->entries[i].id != 0)
+            entries[j->entries[i].id % cap] = j->entries[i];
+    }
+    mem_free(j->entries);
+    j->entries = entries;
+    j->cap = cap;
 }
 
 static void entry_clear(struct journal_entry *e)
@@ -48,7 +57,7 @@ void journal_reset(struct journal *j)
 
 void journal_deinit(struct journal *j)
 {
-    for (size_t i = 0; i < LIMIT_SIM_REQUEST_LOG; i++)
+    for (size_t i = 0; i < j->cap; i++)
         entry_clear(&j->entries[i]);
     counts_clear(j);
     mem_free(j->entries);
@@ -80,7 +89,9 @@ void journal_open(struct kubesim_call *call)
     const struct attributes *what = &call->attributes;
     const struct kubesim_config *c = &call->sim->config;
     uint64_t id = j->next_id++;
-    struct journal_entry *e = &j->entries[id % LIMIT_SIM_REQUEST_LOG];
+    if (id > j->cap && j->cap < LIMIT_SIM_REQUEST_LOG)
+        grow(j);
+    struct journal_entry *e = &j->entries[id % j->cap];
     entry_clear(e);
     *e = (struct journal_entry){.id = id,
                                 .wall_ns = c->wall_ns(c->arg),
@@ -99,9 +110,10 @@ void journal_open(struct kubesim_call *call)
 
 void journal_close(struct kubesim_call *call)
 {
-    struct journal_entry *e = entry_of(&call->sim->journal, call->journal_id);
-    if (e == NULL)
-        return;
+    struct journal *j = &call->sim->journal;
+    struct journal_entry *e = &j->entries[call->journal_id % j->cap];
+    if (e->id != call->journal_id)
+        return; /* pushed out by newer ones */
     e->status = call->phase == CALL_HUNG ? 0 : call->head.status;
     e->duration_ns = sim_now(call->sim) - call->started_ns;
     e->fault = call->fault == NULL ? 0 : call->fault->id;
@@ -173,13 +185,13 @@ void journal_print(struct buf *b, const struct kubesim *sim, uint64_t last)
     buf_text(b, "],");
     size_t open = print_watches(b, sim);
     buf_printf(b, ",\"open_watches\":%zu,\"requests\":[", open);
-    if (last > LIMIT_SIM_REQUEST_LOG)
-        last = LIMIT_SIM_REQUEST_LOG;
+    if (last > j->cap)
+        last = j->cap;
     if (j->next_id - first > last)
         first = j->next_id - last;
     for (uint64_t id = first; id < j->next_id; id++) {
         buf_text(b, id == first ? "" : ",");
-        print_entry(b, &j->entries[id % LIMIT_SIM_REQUEST_LOG]);
+        print_entry(b, &j->entries[id % j->cap]);
     }
     buf_text(b, "]}\n");
 }

@@ -14,7 +14,7 @@
 #define LIMIT_SIM_PATCH_OPERATIONS 10000          /* of a JSON patch, as in kube-apiserver */
 #define LIMIT_SIM_PATCH_DEPTH 64                  /* steps of a path: with the byte limit it bounds how deep "copy" can nest */
 #define LIMIT_SIM_PATCHED_BYTES (8 * MIB)         /* JSON patch "copy" doubles an object with each operation */
-#define LIMIT_SIM_WINDOW_EVENTS 4096              /* default: changes of a resource that a watch can start from; kube-apiserver keeps 100 to 102400 */
+#define LIMIT_SIM_WINDOW_EVENTS 4096              /* default: changes of a resource that a watch can start from (real: 100 to 102400) */
 #define LIMIT_SIM_SELECTOR_TERMS 1000             /* terms of a selector, and values of one term */
 #define LIMIT_SIM_ANSWER_BUFFERED_BYTES (1 * MIB) /* longer lists are produced while they are read */
 #define LIMIT_SIM_OUT_BYTES (64 * MIB)            /* printed and not read yet: some objects of the largest size */

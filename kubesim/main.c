@@ -4,12 +4,17 @@
  *
  * Life: read the command line, listen, make certificates and tokens in the folder (those that are
  * there are kept, so that clients survive a restart on the same folder), print one line when
- * requests are accepted: ready DIR/admin.kubeconfig https://127.0.0.1:PORT then serve until
- * SIGTERM, SIGINT, the death of the parent, or (--exit-on-stdin-eof) the end of standard input.
+ * requests are accepted:
+ *
+ *   ready DIR/admin.kubeconfig https://127.0.0.1:PORT
+ *
+ * then serve until SIGTERM, SIGINT, the death of the parent, or (--exit-on-stdin-eof) the end of
+ * standard input.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -373,23 +378,19 @@ static int prepare_process(const struct options *o)
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-static bool run(const struct options *o, int signals, struct err *err)
+static void print_url(char *url, size_t size, const struct options *o, const struct endpoint *at,
+                      uint16_t port)
 {
-    struct certs certs = {0};
-    struct endpoint endpoint;
-    uint16_t port;
-    char url[512], dir[4096];
-    if (mkdir(o->dir, 0700) != 0 && errno != EEXIST)
-        return err_set(err, "folder %s: %s", o->dir, strerror(errno));
-    if (realpath(o->dir, dir) == NULL)
-        return err_set(err, "folder %s: %s", o->dir, strerror(errno));
-    int fd = kubesim_listen(str_from(o->listen), &port, err);
-    if (fd < 0 || !endpoint_parse(str_from(o->listen), &endpoint, err) ||
-        (!o->plain && !load_certs(&certs, dir, endpoint.host, err)))
-        return false;
-    struct kubesim_http *http = kubesim_http_new(fd, certs.cert_pem, certs.key_pem, err);
-    if (http == NULL)
-        return false;
+    str host = at->host.len > 0 ? at->host : STR("127.0.0.1");
+    snprintf(url, size, "%s://%s%.*s%s:%u", o->plain ? "http" : "https", at->is_ipv6 ? "[" : "",
+             STR_ARG(host), at->is_ipv6 ? "]" : "", port);
+}
+
+/* Everything is made; serves until it is told to stop. */
+static bool run_simulator(const struct options *o, struct kubesim_http *http, int signals,
+                          const char *url, const char *ca_pem, struct err *err)
+{
+    const char *anonymous = o->anonymous != NULL ? o->anonymous : o->plain ? "admin" : "";
     struct kubesim_config config = {.wall_ns = wall_ns,
                                     .now_ns = now_ns,
                                     .random = random_bytes,
@@ -398,26 +399,42 @@ static bool run(const struct options *o, int signals, struct err *err)
                                     .window_events = o->window,
                                     .bookmark_interval_ns = o->bookmark_ms * 1000000,
                                     .rbac = o->rbac,
-                                    .anonymous_user = str_from(o->anonymous != NULL ? o->anonymous
-                                                               : o->plain           ? "admin"
-                                                                                    : "")};
+                                    .anonymous_user = str_from(anonymous)};
     CHECK(getrandom(config.hash_key, sizeof config.hash_key, 0) == sizeof config.hash_key);
     struct kubesim *sim = kubesim_new(&config);
     kubesim_http_serve(http, sim);
-    bool v6 = endpoint.is_ipv6;
-    snprintf(url, sizeof url, "%s://%s%.*s%s:%u", o->plain ? "http" : "https", v6 ? "[" : "",
-             (int)(endpoint.host.len > 0 ? endpoint.host.len : 9),
-             endpoint.host.len > 0 ? endpoint.host.data : "127.0.0.1", v6 ? "]" : "", port);
-    struct options in_dir = *o;
-    in_dir.dir = dir;
-    bool ok = configure(sim, &in_dir, url, certs.ca_pem, err);
+    bool ok = configure(sim, o, url, ca_pem, err);
     if (ok) {
-        printf("ready %s/admin.kubeconfig %s\n", dir, url);
+        printf("ready %s/admin.kubeconfig %s\n", o->dir, url);
         fflush(stdout);
         serve(http, signals, o->exit_on_eof);
     }
     kubesim_http_free(http);
     kubesim_free(sim);
+    return ok;
+}
+
+static bool run(struct options *o, int signals, struct err *err)
+{
+    struct certs certs = {0};
+    struct endpoint endpoint;
+    struct kubesim_http *http = NULL;
+    uint16_t port;
+    char url[512], dir[PATH_MAX];
+    if ((mkdir(o->dir, 0700) != 0 && errno != EEXIST) || realpath(o->dir, dir) == NULL)
+        return err_set(err, "folder %s: %s", o->dir, strerror(errno));
+    o->dir = dir;
+    int fd = kubesim_listen(str_from(o->listen), &port, err);
+    if (fd < 0)
+        return false;
+    CHECK(endpoint_parse(str_from(o->listen), &endpoint, err)); /* kubesim_listen did, too */
+    print_url(url, sizeof url, o, &endpoint, port);
+    bool ok = o->plain || load_certs(&certs, dir, endpoint.host, err);
+    if (ok)
+        http = kubesim_http_new(fd, certs.cert_pem, certs.key_pem, err);
+    if (http == NULL)
+        close(fd);
+    ok = http != NULL && run_simulator(o, http, signals, url, certs.ca_pem, err);
     certs_deinit(&certs);
     return ok;
 }

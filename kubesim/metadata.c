@@ -4,6 +4,7 @@
  *
  * Life of one: after the schema has settled the types, metadata_check adds one cause for each
  * broken rule; a request with causes is answered with 422 Invalid, whose details list them all.
+ *
  * Specification: apimachinery's validation of ObjectMeta; the same fields and reasons, our own
  * words.
  */

@@ -3,8 +3,10 @@
  *
  * Life of one: the stored object is parsed into a tree, the patch is applied to it in place, and
  * the result goes through the same schema and rules as a PUT. Values of the patch are copied into
- * the target, so that both trees stay whole. Limits: a JSON patch has at most
- * LIMIT_SIM_PATCH_OPERATIONS, and "copy" may not blow the document up past LIMIT_SIM_PATCHED_BYTES.
+ * the target, so that both trees stay whole.
+ *
+ * Limits: a JSON patch has at most LIMIT_SIM_PATCH_OPERATIONS, and "copy" may not blow the document
+ * up past LIMIT_SIM_PATCHED_BYTES.
  *
  * Specification: RFC 7386, RFC 6902, RFC 6901; Kubernetes' strategic merge patch.
  */

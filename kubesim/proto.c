@@ -4,8 +4,10 @@
  *
  * Life of one: the envelope is opened, the object is walked field by field into a tree of the shape
  * that JSON would have given, and the tree goes the same way from then on. Unknown numbers are
- * skipped, as every protobuf reader does. Specification: section 1.1, 2 and 6 of the wire reference
- * (envelope, numbers, times; an empty message is an unset time).
+ * skipped, as every protobuf reader does.
+ *
+ * Specification: runtime.Unknown behind "k8s\0", the numbers of k8s.io/api's generated.proto files;
+ * an empty message is an unset time.
  */
 #include "kubesim/proto.h"
 

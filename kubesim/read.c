@@ -5,9 +5,12 @@
  * are collected by reference, and then printed: at once if short, else piece by piece while the
  * answer is read, so that a list of a hundred thousand objects costs one pointer for each.
  *
- * Which state a list shows (resourceVersion, limit, resourceVersionMatch, continue) follows the
- * table in section 3.2 of the wire reference; where a real server would wait for its cache to catch
- * up, this one answers at once.
+ * Which state is shown: without resourceVersion, or with one and no limit, the present one. With a
+ * limit and a resourceVersion other than 0, or with the match Exact, the state of that version.
+ * With a continue token the state of the first page. "0" is answered as from a cache: no pages.
+ *
+ * Specification: resourceVersion semantics of the Kubernetes API, as kube-apiserver v1.35 has them;
+ * where that one would wait for its cache to catch up, this one answers at once.
  */
 #include "kubesim/sim.h"
 

@@ -2,9 +2,11 @@
  * Takes a request apart. Pure functions over text.
  *
  * Life of one: kubesim_call_start copies the request into the arena of the call, route_parse and
- * query_parse cut it up once, the verbs look at the pieces. Specification: kube-apiserver's
- * RequestInfo (which path means which verb on which resource), ListOptions and its conversion from
- * query strings, content negotiation by Accept with the parameters as, g and v.
+ * query_parse cut it up once, the verbs look at the pieces.
+ *
+ * Specification: kube-apiserver's RequestInfo (which path means which verb on which resource),
+ * ListOptions and its conversion from query strings, content negotiation by Accept with the
+ * parameters as, g and v.
  */
 #include "kubesim/request.h"
 

@@ -1,6 +1,6 @@
 /*
  * Brings an object into the form in which the API server prints it: known fields only, in the order
- * of the kind's table, with the types checked, times normalised, maps sorted; and checks metadata.
+ * of the kind's table, with the types checked, times normalised, maps sorted.
  *
  * Life of one: a parsed request body comes in, kind's fields are picked one after the other into a
  * new object (values that need no change are moved, not copied), what was not picked is reported as
@@ -8,7 +8,7 @@
  * answers 400 to it, while the rules in metadata_check and in kind->check give 422.
  *
  * Specification: Go's encoding of k8s.io/api types (omitempty, pointers), metav1.Time and
- * MicroTime, apimachinery's validation of ObjectMeta; confirmed against the real server.
+ * MicroTime; confirmed against the real server.
  */
 #include "kubesim/kinds.h"
 

@@ -1,12 +1,11 @@
 /*
- * Selectors as kubectl and client-go write them into query strings.
+ * Selectors as kubectl and client-go write them into query strings; terms are joined by commas.
+ *
+ *   labels: a=b  a==b  a!=b  a in (b,c)  a notin (b)  a  !a  a>1  a<1
+ *   fields: metadata.name=x  metadata.namespace!=y      (\ escapes , = and \)
  *
  * Life of one: parsed once for a request into its arena, then matched against the labels or the
  * name of each object; a watch keeps its selector as long as it lives.
- *
- *   labels: a=b  a==b  a!=b  a in (b,c)  a notin (b)  a  !a  a>1  a<1    joined by commas
- *   fields: metadata.name=x  metadata.namespace!=y                       joined by commas,
- * \ escapes , = and \
  *
  * Specification: apimachinery pkg/labels and pkg/fields. A key that an object lacks matches != and
  * notin.

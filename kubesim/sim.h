@@ -75,7 +75,8 @@ struct journal_count {
     uint64_t count;
 };
 struct journal {
-    struct journal_entry *entries; /* entry id is at id % LIMIT_SIM_REQUEST_LOG */
+    struct journal_entry *entries; /* entry id is at id % cap */
+    size_t cap;                    /* grows up to LIMIT_SIM_REQUEST_LOG */
     uint64_t next_id;              /* first is 1 */
     uint64_t first_id;             /* oldest that counts, after a reset */
     struct journal_count *counts;

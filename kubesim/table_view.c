@@ -4,7 +4,9 @@
  *
  * Life of a row: the cells are read out of the object's bytes when the row is printed (tables are
  * for people, so nothing is kept for them); behind the cells comes the object as far as the client
- * wants it (includeObject). Specification: meta.k8s.io/v1 Table; ages as kubectl prints them.
+ * wants it (includeObject).
+ *
+ * Specification: meta.k8s.io/v1 Table; ages as kubectl prints them.
  */
 #include "kubesim/sim.h"
 

@@ -11,8 +11,8 @@
  * With a selector an object that comes to match is ADDED and one that ceases to match is DELETED
  * (its former state, with the version of the change).
  *
- * Specification: section 3.2 to 3.6 of the wire reference. A watch without resourceVersion, or "0",
- * first gets what is there, also without sendInitialEvents.
+ * Specification: watches of the Kubernetes API, with sendInitialEvents and bookmarks. A watch
+ * without resourceVersion, or "0", first gets what is there, also without sendInitialEvents.
  */
 #include "kubesim/sim.h"
 

@@ -8,8 +8,9 @@
  *
  * Order of the checks, which decides which error is seen, as measured: body, names in body and URL,
  * namespace, uid precondition (409), resourceVersion missing (422), unreadable (500) or stale
- * (409), rules (422). Specification: kube-apiserver's generic registry store and
- * rest.BeforeCreate/BeforeUpdate.
+ * (409), rules (422).
+ *
+ * Specification: kube-apiserver's generic registry store and rest.BeforeCreate/BeforeUpdate.
  */
 #include "kubesim/sim.h"
 

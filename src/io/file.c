@@ -88,7 +88,7 @@ bool env_get(const char *name, str *value)
 
 str host_name(char *buffer, size_t size)
 {
-    CHECK(size > 0);
+    CHECK(buffer != NULL && size > 0);
     if (gethostname(buffer, size) != 0)
         buffer[0] = '\0';
     buffer[size - 1] = '\0'; /* a name that was cut has none */

@@ -107,7 +107,8 @@ void http_pool_start(struct http_call *call); /* puts it on a pool of its client
 void http_pool_remove(struct http_call *call);
 void http_pool_retire(struct http_pool *pool); /* closes idle connections; http_client_leave frees it once it has no calls */
 void http_pool_free(struct http_pool *pool);
-curl_socket_t http_pool_open_socket(void *pool, curlsocktype purpose, struct curl_sockaddr *address);
+curl_socket_t http_pool_open_socket(void *pool, curlsocktype purpose,
+                                   struct curl_sockaddr *address);
 int http_pool_close_socket(void *pool, curl_socket_t fd);
 
 #endif

@@ -8,9 +8,9 @@
 #include "base/err.h"
 
 struct log_writer;
-/* `path`: "stderr", "stdout" or a file that is opened for appending. */
+/* `path`: "stderr", "stdout" or a file (also as file:// URL) that is opened for appending. */
 struct log_writer *log_writer_new(const char *path, struct err *err);
-/* Writes what is left, waiting at most `wait_ms`, and frees. */
+/* Writes what is left, waiting at most `wait_ms`, and frees; a thread that is stuck in a write is left behind and frees later. */
 void log_writer_free(struct log_writer *w, int64_t wait_ms);
 /* Takes a copy; never blocks; any thread. Fits `sink` of struct log_config. */
 void log_writer_write(void *writer, str line);

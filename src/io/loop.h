@@ -10,7 +10,7 @@
 
 struct loop;
 
-/* NULL with err if the system gives no loop. The logger is copied; slow handlers are reported to it. */
+/* NULL with err if the system gives no loop. The logger is copied; slow handlers are reported to it. SIGPIPE is ignored from then on. */
 struct loop *loop_new(const struct logger *logger, struct err *err);
 /* All timers and tasks must be cleared and all work finished. */
 void loop_free(struct loop *loop);

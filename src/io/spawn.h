@@ -10,7 +10,7 @@ struct spawn_result {
     int exit_code;     /* -1 if ended by a signal */
     int signal_number;
     str output;
-    struct err err;
+    struct err err;    /* code ETIMEDOUT: killed after timeout_ms; EFBIG: killed, the output was too large and is cut */
 };
 struct spawn_call;
 /* `args` (NULL-terminated, args[0] = command; looked up in PATH without a slash) and `env` ("K=V", NULL-terminated, added to

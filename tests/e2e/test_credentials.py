@@ -165,6 +165,15 @@ def test_namespace_of_the_context_is_the_default(world, kubeconfig):
     assert world.api.holder(world.lease, world.lease) == "a_uid-of-a"
 
 
+def test_pod_namespace_goes_before_that_of_the_context(world, kubeconfig):
+    world.api.create_namespace(world.lease)
+    extension = world.extension()
+    del extension["lease_namespace"]
+    config = world.config("a", extensions={"leaderelector/foo": extension})
+    leads(world, kubeconfig.write(), config=config, env={"POD_NAMESPACE": world.lease})
+    assert world.api.holder(world.lease, world.lease) == "a_uid-of-a"
+
+
 def test_unknown_authority_is_refused_unless_told_otherwise(world, kubeconfig):
     del kubeconfig.cluster["certificate-authority"]
     a = world.start("a", kubeconfig=kubeconfig.write())

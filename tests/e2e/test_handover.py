@@ -8,7 +8,7 @@ import yaml
 from harness.processes import ROOT
 from harness.replicas import FOLLOWS, LED, LOST, RELEASED
 from harness.ticks import SECOND, doubled
-from harness.world import INTERVAL, SHORT_DURATION
+from harness.world import INTERVAL, SHORT_DURATION, wait_until
 
 SIX_DIGITS = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
 
@@ -45,8 +45,7 @@ def test_example_emits_each_tick_of_each_receiver_once(world, spelling):
             assert found, f"{replica.name} says nothing about {lease}"
     outputs = [world.output(name, "all") for name in ("a", "b")]
     emitted = lambda: [tick for output in outputs for tick in output.ticks()]
-    busy = next(output for output in outputs if output.ticks())
-    busy.wait(lambda ticks: all(len(s) >= 5 for s in series(emitted())) and len(series(emitted())) == 2, 20, "five ticks of both receivers")
+    wait_until(lambda: [len(ticks) >= 5 for ticks in series(emitted())] == [True, True], 20, "five aligned ticks of both receivers")
     assert doubled(*[output.ticks() for output in outputs]) == []
     for ticks in series(emitted()):
         assert {b - a for a, b in zip(ticks, ticks[1:])} == {INTERVAL}

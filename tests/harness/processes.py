@@ -77,11 +77,14 @@ class Process:
         return time.time()
 
     def wait(self, timeout):
-        """Exit status, or None when it still runs."""
+        """Exit status, or None when it still runs. After the end all of its lines are there."""
         try:
-            return self.popen.wait(timeout)
+            status = self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
             return None
+        self.out.thread.join(2)
+        self.err.thread.join(2)
+        return status
 
     def stop(self, timeout=10):
         """SIGTERM, then SIGKILL; harmless if it is gone."""

@@ -120,7 +120,8 @@ static void fill_logs(struct driver *d, struct batch *b, struct scope *s)
         char *text = arena_alloc(&b->arena, d->bytes + 11);
         memset(text, '.', d->bytes + 11);
         snprintf(text, 11, "%010" PRIu64, d->number++);
-        for (size_t k = 10; k < d->bytes; k++) /* hard to compress */
+        text[10] = '.';
+        for (size_t k = 11; k < d->bytes; k++) /* hard to compress */
             text[k] = (char)('!' + (k * 2654435761U + d->number * 40503U + (k * k >> 3)) % 90);
         struct log_record *r = batch_log(b, s);
         r->time_ns = loop_wall_ns(d->loop);

@@ -23,7 +23,7 @@ import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
-PROGRAM = os.path.join(ROOT, "build", "kubesim", "kubesim", "kubesim")
+PROGRAM = os.path.join(os.environ.get("BATON_BUILD", os.path.join(ROOT, "build", "release")), "kubesim", "kubesim")
 PATIENCE = 20  # seconds that anything may take on a busy machine
 
 

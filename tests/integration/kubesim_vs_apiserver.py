@@ -34,6 +34,8 @@ TIME = "2026-01-02T03:04:05.123456Z"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
+KUBESIM = os.path.join(os.environ.get("BATON_BUILD", os.path.join(ROOT, "build", "release")), "kubesim", "kubesim")
+APISERVER = os.path.join(os.environ.get("BATON_PEERS", os.path.join(ROOT, "build", "peers")), "apiserver")
 CASES = []
 
 
@@ -101,6 +103,8 @@ class Server:
         result = {"status": response.status, "type": response.getheader("Content-Type")}
         if response.getheader("Retry-After"):
             result["retry_after"] = response.getheader("Retry-After")
+        if response.getheader("Warning"):
+            result["warnings"] = sorted(re.findall(r'field \\"([^"\\]+)', response.getheader("Warning")))
         try:
             result["body"] = self.canon(json.loads(text), message)
         except ValueError:
@@ -915,37 +919,48 @@ def run_case(function, servers):
     return results
 
 
+def start(folder, kubesim, apiserver):
+    servers = [Server("kubesim", [kubesim, "--rbac"], os.path.join(folder, "sim")),
+               Server("apiserver", [apiserver], os.path.join(folder, "real"))]
+    for server in servers:
+        server.send("POST", NAMESPACES, {"metadata": {"name": "cmp"}})
+    return servers
+
+
+def difference(results):
+    """None if the two are the same."""
+    if results["kubesim"] == results["apiserver"]:
+        return None
+    where, sim, real = first_difference(results["kubesim"], results["apiserver"])
+    return f"at {where}\n    kubesim:   {json.dumps(sim)[:600]}\n    apiserver: {json.dumps(real)[:600]}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kubesim", default=os.path.join(ROOT, "build", "kubesim", "kubesim", "kubesim"))
-    parser.add_argument("--apiserver", default=os.path.join(ROOT, "build", "peers", "apiserver"))
+    parser.add_argument("--kubesim", default=KUBESIM)
+    parser.add_argument("--apiserver", default=APISERVER)
     parser.add_argument("-k", default="", help="only cases with this in their name")
     parser.add_argument("-v", action="store_true", help="print the results")
     options = parser.parse_args()
     if not os.path.exists(options.apiserver):
         print("skipped: there is no real server at", options.apiserver)
         return 77
+    chosen = [function for function in CASES if options.k in function.__name__]
+    failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        servers = [Server("kubesim", [options.kubesim, "--rbac"], os.path.join(folder, "sim")),
-                   Server("apiserver", [options.apiserver], os.path.join(folder, "real"))]
-        for server in servers:
-            server.send("POST", NAMESPACES, {"metadata": {"name": "cmp"}})
-        failed = 0
-        for function in CASES:
-            if options.k not in function.__name__:
-                continue
+        servers = start(folder, options.kubesim, options.apiserver)
+        for function in chosen:
             results = run_case(function, servers)
-            same = results["kubesim"] == results["apiserver"]
-            failed += not same
-            print("ok  " if same else "FAIL", function.__name__, flush=True)
+            found = difference(results)
+            failed += found is not None
+            print("ok  " if found is None else "FAIL", function.__name__, flush=True)
             if options.v:
                 print(json.dumps(results["kubesim"], indent=1))
-            if not same:
-                where, sim, real = first_difference(results["kubesim"], results["apiserver"])
-                print(f"  at {where}\n    kubesim:   {json.dumps(sim)[:600]}\n    apiserver: {json.dumps(real)[:600]}")
+            if found is not None:
+                print("  " + found)
         for server in servers:
             server.stop()
-    print(f"{failed} of {len(CASES)} cases differ" if failed else f"all {len(CASES)} cases agree")
+    print(f"{failed} of {len(chosen)} cases differ" if failed else f"all {len(chosen)} cases agree")
     return 1 if failed else 0
 
 

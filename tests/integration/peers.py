@@ -27,14 +27,14 @@ WAIT_S = 20
 
 
 def wait_for(condition, what, timeout=WAIT_S):
-    """Polls until the condition gives something true, and returns that."""
+    """Polls until the condition gives something true, and returns that. `what` is a text or makes one."""
     end = time.monotonic() + timeout
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"{what}: not within {timeout} s")
+            raise AssertionError(f"{what() if callable(what) else what}: not within {timeout} s")
         time.sleep(0.01)
 
 
@@ -77,7 +77,7 @@ class Process:
         return "\n".join(line for line in list(self.err) if "A handler held up the event loop" not in line)
 
     def wait_log(self, text, timeout=WAIT_S):
-        wait_for(lambda: text in self.log(), f"log line with {text!r} in:\n{self.log()}", timeout)
+        wait_for(lambda: text in self.log(), lambda: f"log line with {text!r} in:\n{self.log()}", timeout)
 
     def wait_end(self, timeout=WAIT_S):
         self.process.wait(timeout)

@@ -86,7 +86,8 @@ def test_headers(sinks, drivers):
     assert seen["user-agent"] == "my agent/1"
     assert seen["content-type"] == "application/grpc"
     assert "s3cr3t" not in d.log()
-    assert '"Grpc-Timeout" is ignored' in d.log() and '"user-agent" is ignored: set `user_agent` instead' in d.log()
+    d.wait_log('"Grpc-Timeout" is ignored')
+    d.wait_log('"user-agent" is ignored: set `user_agent` instead')
 
 
 def test_default_user_agent(sinks, drivers):
@@ -111,7 +112,7 @@ def test_raw_request_headers(drivers):
                            retry_on_failure={"enabled": False}))
         d.feed("logs")
         assert d.settle()["refused"] == 1  # 404
-        assert "code = Unimplemented" in d.log()
+        d.wait_log("code = Unimplemented")
         wait_for(lambda: "user-agent" in "\n".join(server.out), "headers")
         seen = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(server.out))
         for line in [":method: POST", ":scheme: http", ":authority: other.test:99", "te: trailers", "content-type: application/grpc",
@@ -169,7 +170,8 @@ def test_unknown_ca(certs, sinks, drivers):
     d = drivers(config(sink.address, tls={}, retry_on_failure={"enabled": False}))
     d.feed()
     assert d.settle()["dropped"] == 1
-    assert "code = Unavailable" in d.log() and "certificate" in d.log()
+    d.wait_log("code = Unavailable")
+    d.wait_log("certificate")
     assert not sink.records()
 
 
@@ -195,7 +197,7 @@ def test_cleartext_client_on_tls_server_and_the_reverse(certs, sinks, drivers, t
     d = drivers(config(sink.address, certs if tls else None, retry_on_failure={"enabled": False}))
     d.feed()
     assert d.settle()["dropped"] == 1
-    assert "code = Unavailable" in d.log()
+    d.wait_log("code = Unavailable")
 
 
 def test_mutual_tls(certs, sinks, drivers):
@@ -231,7 +233,7 @@ def test_rotated_certificates(certs, sinks, drivers, tmp_path):
         shutil.copy(certs.path(name), tmp_path / (name + ".new"))
         os.replace(tmp_path / (name + ".new"), tmp_path / name)
     assert d.settle()["sent"] == 1
-    assert "TLS files were reloaded" in d.log()
+    d.wait_log("TLS files were reloaded")
     (tmp_path / "client.crt").write_text("broken")
     d.wait_log("TLS files changed but cannot be used, the former ones stay in use")
     d.feed()
@@ -270,11 +272,11 @@ def test_resource_exhausted(sinks, drivers):
     sink.fault(code=8, message="full")
     d.feed()
     assert d.settle()["refused"] == 1
-    assert "not retryable error: rpc error: code = ResourceExhausted desc = full" in d.log()
+    d.wait_log("not retryable error: rpc error: code = ResourceExhausted desc = full")
     sink.fault(code=8, message="full", retry_delay_ms=700)
     d.feed()
     assert d.settle()["sent"] == 1
-    assert '"interval": "700ms"' in d.log()
+    d.wait_log('"interval": "700ms"')
     first, second = [r["t"] for r in sink.wait_records(3)][1:]
     assert second - first >= 700e6
 
@@ -288,7 +290,7 @@ def test_permanent_errors(sinks, drivers, code, name):
     assert d.settle()["refused"] == 1
     d.stop()
     assert len(sink.records()) == 1
-    assert f"not retryable error: rpc error: code = {name} desc = 50% no" in d.log()
+    d.wait_log(f"not retryable error: rpc error: code = {name} desc = 50% no")
 
 
 @pytest.mark.parametrize("signal_name, key", [("metrics", "dropped_data_points"), ("logs", "dropped_log_records"), ("traces", "dropped_spans")])
@@ -299,7 +301,7 @@ def test_partial_success(sinks, drivers, signal_name, key):
     d.feed(signal_name)
     assert d.settle()["sent"] == 1
     d.stop()
-    assert f'Partial success response\t{{"message": "two are odd", "{key}": 2}}' in d.log()
+    d.wait_log(f'Partial success response\t{{"message": "two are odd", "{key}": 2}}')
     assert len(sink.records()) == 1
 
 
@@ -310,7 +312,7 @@ def test_timeout(certs, sinks, drivers, tls):
     d = drivers(config(sink.address, certs if tls else None, timeout="300ms"))
     d.feed()
     assert d.settle()["sent"] == 1
-    assert "code = DeadlineExceeded" in d.log()
+    d.wait_log("code = DeadlineExceeded")
     assert len(sink.wait_records(2)) == 2  # the first one was stored, then answered too late: at least once
 
 
@@ -354,7 +356,7 @@ def test_hung_server_at_stop(drivers):
         d.feed(count=15)
         answer = d.stop(drain_ms=300)
         assert answer["dropped"] == 15
-        assert '"dropped_items": 75, "dropped_requests": 15' in d.log()
+        d.wait_log('"dropped_items": 75, "dropped_requests": 15')
 
 
 # ---- size ----
@@ -393,7 +395,7 @@ def test_item_over_the_limit(sinks, drivers):
     d = drivers(config(sink.address))
     d.feed("logs", items=1, size=5_000_000)
     assert d.settle()["dropped"] == 1
-    assert "one log record is larger than a request may be" in d.log()
+    d.wait_log("one log record is larger than a request may be")
     d.feed("logs", items=1, size=4_000_000)
     assert d.settle()["sent"] == 1
 
@@ -436,16 +438,16 @@ def test_memory_stays_flat(certs, sinks, drivers, tls):
     """10,000 small batches."""
     sink = sinks(tls=certs.path("server") if tls else None, summary=True)
     d = drivers(config(sink.address, certs if tls else None))
-    d.feed("metrics", items=5, size=20, count=2000)
+    d.feed("metrics", items=5, size=20, count=4000)  # until pools and caches have their size
     before = d.settle(60)
     d.feed("metrics", items=5, size=20, count=10_000)
     after = d.settle(120)
     d.stop()
-    assert after["sent"] == 12_000
+    assert after["sent"] == 14_000
     print(f"10,000 batches: heap {after['heap'] - before['heap']:+d} bytes, resident {(after['rss'] - before['rss']) >> 10:+d} KiB, "
           f"resident in all {after['rss'] >> 10} KiB")
-    assert after["heap"] - before["heap"] < 50_000
-    assert after["rss"] - before["rss"] < 1 << 20
+    assert after["heap"] - before["heap"] < 200_000
+    assert after["rss"] - before["rss"] < 300 << 10
 
 
 # ---- proxies ----
@@ -478,7 +480,8 @@ def test_proxy_that_refuses(sinks, drivers):
         d = drivers(config("sink.test:4317", retry_on_failure={"enabled": False}), env={"HTTPS_PROXY": f"http://user:wr0ng-pass@{proxy.address}"})
         d.feed()
         assert d.settle()["dropped"] == 1
-        assert "code = Unavailable" in d.log() and "407" in d.log()
+        d.wait_log("code = Unavailable")
+        d.wait_log("407")
         assert "wr0ng-pass" not in d.log()
 
 
@@ -538,7 +541,7 @@ def test_no_proxy_by_name(drivers):
 def test_bad_configuration(drivers, bad, text):
     d = drivers(bad, expect_start=False)
     assert d.wait_end() == 2
-    assert text in d.log(), d.log()
+    d.wait_log(text)
     for secret in ("pa55word", "s3cr3t"):
         assert secret not in d.log()
 
@@ -550,7 +553,8 @@ def test_accepted_without_effect(sinks, drivers):
                        read_buffer_size=1024, write_buffer_size=1024, balancer_name="pick_first", auth=None, middlewares=[]))
     d.feed()
     assert d.settle()["sent"] == 1
-    assert "keepalive: has no effect" in d.log() and "wait_for_ready: has no effect" in d.log()
+    d.wait_log("keepalive: has no effect")
+    d.wait_log("wait_for_ready: has no effect")
 
 
 # ---- the whole program ----
@@ -594,8 +598,8 @@ def test_program_sends_what_it_has_at_the_end(sinks, tmp_path):
         assert baton.kill(signal.SIGTERM) == 0, baton.log()
         assert "Dropping data" not in baton.log()
         times = [p["ts"] for r in sink.records() for s in r["resources"][0]["scopes"] for m in s["metrics"] for p in m["points"]]
-        ticks = sorted(set(times))
-        assert len(ticks) >= 5
+        ticks = sorted(set(times))[1:]  # the first one of a fresh start has a time of its own
+        assert len(ticks) >= 4
         assert [b - a for a, b in zip(ticks, ticks[1:])] == [100_000_000] * (len(ticks) - 1)  # none missing
 
 
@@ -610,3 +614,17 @@ def test_program_validates(tmp_path):
     assert done.returncode == 0, done.stderr
     done = subprocess.run([peers.BATON, "print-config", "--config", file], capture_output=True, text=True, timeout=20, env=clean_env())
     assert "s3cr3t" not in done.stdout and "[REDACTED]" in done.stdout
+
+
+@needs_baton
+@pytest.mark.parametrize("page", ["debug", "otlp_grpc"])
+def test_examples_of_the_documentation(tmp_path, page):
+    with open(os.path.join(peers.ROOT, "docs", "components", page + ".md"), encoding="utf-8") as f:
+        examples = re.findall(r"^```yaml\n(.*?)^```", f.read(), re.M | re.S)
+    assert len(examples) >= 3
+    for number, example in enumerate(examples):
+        file = tmp_path / f"{number}.yaml"
+        file.write_text(example)
+        done = subprocess.run([peers.BATON, "validate", "--config", str(file)], capture_output=True, text=True, timeout=20,
+                              env=clean_env(OTLP_TOKEN="x"))
+        assert done.returncode == 0, example + done.stderr

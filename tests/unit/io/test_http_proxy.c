@@ -221,6 +221,7 @@ static void run_case(const struct proxy_case *k)
     if (k->outcome == HTTP_DONE) {
         assert_true(str_eqz(buf_view(&x.body), k->body));
         assert_string_equal(x.header, "(none)");
+        assert_int_equal(x.headers_count, 1);
     }
     const char *seen = peer_seen(p);
     if (k->proxy_seen != NULL && strstr(seen, k->proxy_seen) == NULL)
@@ -239,82 +240,78 @@ static void run_case(const struct proxy_case *k)
     peer_stop(origin);
 }
 
+static const char refused[] = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+static const struct proxy_case request_cases[] = {
+    /* as gRPC does: a tunnel also for http URLs, by HTTPS_PROXY; secrets of the request stay in the tunnel */
+    {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d",
+     .url = "http://backend.invalid:4317/x", .body = "origin",
+     .proxy_seen = "CONNECT backend.invalid:4317 HTTP/1.1\r\n", .proxy_not_seen = "topsecret"},
+    {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d",
+     .url = "http://backend.invalid:4317/x", .body = "origin",
+     .proxy_seen = "User-Agent: agent/1\r\n", .proxy_not_seen = "X-Mine"},
+    {HTTP_PROXY_TUNNEL_ENV, "https_proxy", "127.0.0.1:%d", .url = "http://10.9.8.7:80/x",
+     .body = "origin", .proxy_seen = "CONNECT 10.9.8.7:80 HTTP/1.1\r\n"},
+    {HTTP_PROXY_TUNNEL_ENV, "https_proxy", "https://127.0.0.1:%d",
+     .url = "https://backend.invalid:443/x", .origin_tls = true, .body = "origin",
+     .proxy_seen = "CONNECT backend.invalid:443 HTTP/1.1\r\n"}, /* the scheme is not looked at */
+    {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .no_proxy = "invalid",
+     .url = "http://backend.invalid:4317/x", .outcome = HTTP_CONNECT_FAILED,
+     .proxy_not_seen = "CONNECT"},
+    {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://127.0.0.1:%d/x",
+     .body = "origin"},
+    {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://localhost:%d/x",
+     .body = "origin"},
+    {HTTP_PROXY_TUNNEL_ENV, "HTTP_PROXY", "http://127.0.0.1:%d", .url = "http://127.0.0.1:%d/x",
+     .body = "origin"},
+    /* credentials */
+    {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://us%%65r:p%%40ss@127.0.0.1:%d",
+     .url = "http://backend.invalid:1/", .body = "origin",
+     .proxy = {.want_auth = "Proxy-Authorization: Basic dXNlcjpwQHNz\r\n"},
+     .proxy_seen = "CONNECT"},
+    {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://user@127.0.0.1:%d",
+     .url = "http://backend.invalid:1/", .body = "origin",
+     .proxy = {.want_auth = "Proxy-Authorization: Basic dXNlcjo=\r\n"}, .proxy_seen = "CONNECT"},
+    {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://u:wrongsecret@127.0.0.1:%d",
+     .url = "http://backend.invalid:1/", .outcome = HTTP_CONNECT_FAILED,
+     .proxy = {.want_auth = "Basic dXNlcjpwQHNz"}, .err = "407"},
+    {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d",
+     .url = "http://backend.invalid:1/", .outcome = HTTP_CONNECT_FAILED,
+     .proxy = {.refuse = refused}, .err = "403"},
+    {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d",
+     .url = "http://backend.invalid:1/", .outcome = HTTP_CONNECT_FAILED, .proxy = {.refuse = ""}},
+    {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "://", .url = "http://127.0.0.1:%d/",
+     .body = "origin"}, /* nonsense is ignored */
+    /* as Go's net/http does */
+    {HTTP_PROXY_ENV, "http_proxy", "http://127.0.0.1:%d", .url = "http://backend.invalid/x",
+     .body = "from proxy", .proxy_seen = "GET http://backend.invalid/x HTTP/1.1\r\n"},
+    {HTTP_PROXY_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "https://backend.invalid/x",
+     .origin_tls = true, .body = "origin", .proxy_seen = "CONNECT backend.invalid:443 HTTP/1.1\r\n",
+     .proxy_not_seen = "topsecret"},
+    {HTTP_PROXY_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://backend.invalid/x",
+     .outcome = HTTP_CONNECT_FAILED, .proxy_not_seen = "GET"},
+    {HTTP_PROXY_ENV, "HTTP_PROXY", "http://127.0.0.1:%d", .no_proxy = "*.invalid",
+     .url = "http://backend.invalid/x", .outcome = HTTP_CONNECT_FAILED, .proxy_not_seen = "GET"},
+    /* by URL: NO_PROXY does not count */
+    {HTTP_PROXY_URL, .proxy_url = "http://127.0.0.1:%d", .no_proxy = "*",
+     .url = "http://127.0.0.1:%d/x", .body = "from proxy", .proxy_seen = "GET http://127.0.0.1:"},
+    {HTTP_PROXY_URL, .proxy_url = "http://127.0.0.1:%d", .url = "https://backend.invalid/x",
+     .origin_tls = true, .body = "origin", .proxy_seen = "CONNECT backend.invalid:443",
+     .proxy_not_seen = "topsecret"},
+    {HTTP_PROXY_URL, .proxy_url = "socks5://127.0.0.1:%d", .url = "http://backend.invalid/x",
+     .proxy = {.socks = true}, .body = "origin",
+     .proxy_seen = "backend.invalid"}, /* the proxy resolves */
+    /* none */
+    {HTTP_PROXY_NONE, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://backend.invalid/x",
+     .outcome = HTTP_CONNECT_FAILED, .proxy_not_seen = "CONNECT"},
+    {HTTP_PROXY_NONE, "http_proxy", "http://127.0.0.1:%d", .url = "http://backend.invalid/x",
+     .outcome = HTTP_CONNECT_FAILED, .proxy_not_seen = "GET"},
+};
+
 static void test_requests(void **state)
 {
     (void)state;
-    static const char refused[] = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
-    static const struct proxy_case cases[] = {
-        /* as gRPC does: a tunnel also for http URLs, by HTTPS_PROXY; secrets of the request stay in the tunnel */
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d",
-         .url = "http://backend.invalid:4317/x", .body = "origin",
-         .proxy_seen = "CONNECT backend.invalid:4317 HTTP/1.1\r\n", .proxy_not_seen = "topsecret"},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d",
-         .url = "http://backend.invalid:4317/x", .body = "origin",
-         .proxy_seen = "User-Agent: agent/1\r\n", .proxy_not_seen = "X-Mine"},
-        {HTTP_PROXY_TUNNEL_ENV, "https_proxy", "127.0.0.1:%d", .url = "http://10.9.8.7:80/x",
-         .body = "origin", .proxy_seen = "CONNECT 10.9.8.7:80 HTTP/1.1\r\n"},
-        {HTTP_PROXY_TUNNEL_ENV, "https_proxy", "https://127.0.0.1:%d",
-         .url = "https://backend.invalid:443/x", .origin_tls = true, .body = "origin",
-         .proxy_seen =
-             "CONNECT backend.invalid:443 HTTP/1.1\r\n"}, /* the scheme is not looked at */
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .no_proxy = "invalid",
-         .url = "http://backend.invalid:4317/x", .outcome = HTTP_CONNECT_FAILED,
-         .proxy_not_seen = "CONNECT"},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d",
-         .url = "http://127.0.0.1:%d/x", .body = "origin"},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d",
-         .url = "http://localhost:%d/x", .body = "origin"},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTP_PROXY", "http://127.0.0.1:%d", .url = "http://127.0.0.1:%d/x",
-         .body = "origin"},
-        /* credentials */
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://us%%65r:p%%40ss@127.0.0.1:%d",
-         .url = "http://backend.invalid:1/", .body = "origin",
-         .proxy = {.want_auth = "Proxy-Authorization: Basic dXNlcjpwQHNz\r\n"},
-         .proxy_seen = "CONNECT"},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://user@127.0.0.1:%d",
-         .url = "http://backend.invalid:1/", .body = "origin",
-         .proxy = {.want_auth = "Proxy-Authorization: Basic dXNlcjo=\r\n"},
-         .proxy_seen = "CONNECT"},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://u:wrongsecret@127.0.0.1:%d",
-         .url = "http://backend.invalid:1/", .outcome = HTTP_CONNECT_FAILED,
-         .proxy = {.want_auth = "Basic dXNlcjpwQHNz"}, .err = "407"},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d",
-         .url = "http://backend.invalid:1/", .outcome = HTTP_CONNECT_FAILED,
-         .proxy = {.refuse = refused}, .err = "403"},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d",
-         .url = "http://backend.invalid:1/", .outcome = HTTP_CONNECT_FAILED,
-         .proxy = {.refuse = ""}},
-        {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "://", .url = "http://127.0.0.1:%d/",
-         .body = "origin"}, /* nonsense is ignored */
-        /* as Go's net/http does */
-        {HTTP_PROXY_ENV, "http_proxy", "http://127.0.0.1:%d", .url = "http://backend.invalid/x",
-         .body = "from proxy", .proxy_seen = "GET http://backend.invalid/x HTTP/1.1\r\n"},
-        {HTTP_PROXY_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "https://backend.invalid/x",
-         .origin_tls = true, .body = "origin",
-         .proxy_seen = "CONNECT backend.invalid:443 HTTP/1.1\r\n", .proxy_not_seen = "topsecret"},
-        {HTTP_PROXY_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://backend.invalid/x",
-         .outcome = HTTP_CONNECT_FAILED, .proxy_not_seen = "GET"},
-        {HTTP_PROXY_ENV, "HTTP_PROXY", "http://127.0.0.1:%d", .no_proxy = "*.invalid",
-         .url = "http://backend.invalid/x", .outcome = HTTP_CONNECT_FAILED,
-         .proxy_not_seen = "GET"},
-        /* by URL: NO_PROXY does not count */
-        {HTTP_PROXY_URL, .proxy_url = "http://127.0.0.1:%d", .no_proxy = "*",
-         .url = "http://127.0.0.1:%d/x", .body = "from proxy",
-         .proxy_seen = "GET http://127.0.0.1:"},
-        {HTTP_PROXY_URL, .proxy_url = "http://127.0.0.1:%d", .url = "https://backend.invalid/x",
-         .origin_tls = true, .body = "origin", .proxy_seen = "CONNECT backend.invalid:443",
-         .proxy_not_seen = "topsecret"},
-        {HTTP_PROXY_URL, .proxy_url = "socks5://127.0.0.1:%d", .url = "http://backend.invalid/x",
-         .proxy = {.socks = true}, .body = "origin",
-         .proxy_seen = "backend.invalid"}, /* the proxy resolves */
-        /* none */
-        {HTTP_PROXY_NONE, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://backend.invalid/x",
-         .outcome = HTTP_CONNECT_FAILED, .proxy_not_seen = "CONNECT"},
-        {HTTP_PROXY_NONE, "http_proxy", "http://127.0.0.1:%d", .url = "http://backend.invalid/x",
-         .outcome = HTTP_CONNECT_FAILED, .proxy_not_seen = "GET"},
-    };
-    for (size_t i = 0; i < COUNT_OF(cases); i++)
-        run_case(&cases[i]);
+    for (size_t i = 0; i < COUNT_OF(request_cases); i++)
+        run_case(&request_cases[i]);
 }
 
 /* The proxy is spoken to in TLS, checked with the same settings. */

@@ -507,9 +507,9 @@ static void burn(void *arg)
 {
     const int64_t *ms = arg;
     struct timespec start, now;
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
     do
-        clock_gettime(CLOCK_MONOTONIC, &now);
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     while ((now.tv_sec - start.tv_sec) * 1000 * MS + (now.tv_nsec - start.tv_nsec) < *ms * MS);
 }
 
@@ -533,6 +533,22 @@ static void test_slow_handlers_are_logged_once_by_name(void **state)
     assert_int_equal(count_of(f->logged, "other one"), 1);
     assert_int_equal(count_of(f->logged, "\n"), 2 + count_of(f->logged, "quick one"));
     assert_non_null(strstr(f->logged, "\"milliseconds\": "));
+}
+
+static void nap(void *arg)
+{
+    const int64_t *ms = arg;
+    nanosleep(&(struct timespec){.tv_sec = *ms / 1000, .tv_nsec = *ms % 1000 * MS}, NULL);
+}
+
+static void test_waiting_for_the_processor_is_no_slow_handler(void **state)
+{
+    struct fixture *f = *state;
+    int64_t little = LIMIT_HANDLER_MS + 5, much = 10 * LIMIT_HANDLER_MS + 5;
+    loop_call(f->loop, "waiting one", nap, &little);
+    assert_int_equal(count_of(f->logged, "held up"), 0);
+    loop_call(f->loop, "blocked one", nap, &much);
+    assert_int_equal(count_of(f->logged, "held up"), 1);
 }
 
 static void test_slow_handler_names_are_bounded(void **state)
@@ -604,6 +620,7 @@ int main(void)
         TEST(test_work),
         TEST(test_signal),
         TEST(test_slow_handlers_are_logged_once_by_name),
+        TEST(test_waiting_for_the_processor_is_no_slow_handler),
         TEST(test_slow_handler_names_are_bounded),
         TEST(test_clocks_and_randomness),
         TEST(test_idle_loop_does_not_wake_up),

@@ -158,6 +158,7 @@ struct fixture {
     pthread_cond_t changed;
     char seen[8192];
     char token[64]; /* accepted; empty: all */
+    int request_count, release_late_at; /* GET /late is answered when so many requests have come */
     char user[1024];
     char cluster[512];
     struct outcome o[3];
@@ -171,8 +172,9 @@ static void handle(struct test_conn *c, const struct test_request *r, void *arg)
     size_t len = strlen(f->seen);
     snprintf(f->seen + len, sizeof f->seen - len, "%s%s%s\n", auth == NULL ? "-" : auth, r->client_name[0] == '\0' ? "" : " ",
              r->client_name);
+    f->request_count++;
     pthread_cond_broadcast(&f->changed);
-    while (request_is(r, "GET /late") && strstr(f->seen, "t2") == NULL)
+    while (request_is(r, "GET /late") && f->request_count < f->release_late_at)
         pthread_cond_wait(&f->changed, &f->lock);
     bool ok = f->token[0] == '\0' || (auth != NULL && strstr(auth, f->token) != NULL);
     pthread_mutex_unlock(&f->lock);
@@ -430,22 +432,61 @@ static void test_expiry(void **state)
     fixture_free(f, client);
 }
 
-static void test_a_late_401_finds_the_new_credential(void **state)
+/* Whether or not the plugin has a new token for us. */
+static void test_a_late_401_does_not_run_it_again(void **state)
+{
+    (void)state;
+    for (int is_same = 0; is_same < 2; is_same++) {
+        struct fixture *f = fixture_new();
+        struct kube_client *client = client_new(f);
+        call(f, client);
+        f->release_late_at = 4; /* this one, the late one, the other one and its second attempt */
+        snprintf(f->token, sizeof f->token, "t2");
+        if (is_same == 0)
+            plugin_answers(f, "\"token\":\"t2\"");
+        world_send(&f->w, client, (struct kube_request){.path = STR("/late"), .lane = KUBE_LANE_LIST}, &f->o[0]);
+        while (strcmp(f->seen, "Bearer t1\nBearer t1\n") != 0)
+            world_run_for_ms(&f->w, 1);
+        world_send(&f->w, client, (struct kube_request){.lane = KUBE_LANE_LEASE}, &f->o[1]);
+        world_run(&f->w);
+        assert_int_equal(f->o[0].status, is_same ? 401 : 200);
+        assert_int_equal(f->o[1].status, is_same ? 401 : 200);
+        assert_int_equal(f->request_count, 5);
+        assert_int_equal(plugin_runs(f), 2);
+        fixture_free(f, client);
+    }
+}
+
+static void plugin_answers_for_3_s(struct fixture *f, int64_t *expires_ns)
+{
+    struct buf status;
+    buf_init(&status, 1024);
+    *expires_ns = loop_wall_ns(f->w.loop) + INT64_C(3000000000);
+    buf_text(&status, "\"token\":\"t1\",\"expirationTimestamp\":\"");
+    rfc3339_print(&status, *expires_ns, 9);
+    buf_text(&status, "\"");
+    plugin_answers(f, buf_cstr(&status));
+    buf_deinit(&status);
+}
+
+static void test_failed_early_renewal(void **state)
 {
     (void)state;
     struct fixture *f = fixture_new();
     struct kube_client *client = client_new(f);
+    int64_t expires_ns;
+    plugin_answers_for_3_s(f, &expires_ns);
     call(f, client);
-    snprintf(f->token, sizeof f->token, "t2");
-    plugin_answers(f, "\"token\":\"t2\"");
-    world_send(&f->w, client, (struct kube_request){.path = STR("/late"), .lane = KUBE_LANE_LIST}, &f->o[0]);
-    while (strcmp(f->seen, "Bearer t1\nBearer t1\n") != 0)
-        world_run_for_ms(&f->w, 1);
-    world_send(&f->w, client, (struct kube_request){.lane = KUBE_LANE_LEASE}, &f->o[1]);
-    world_run(&f->w);
-    assert_int_equal(f->o[0].status, 200);
-    assert_int_equal(f->o[1].status, 200);
+    plugin_write(f, "exit 1");
+    /* Half of the time the old one is good, and the new one cannot be had: tried once, said once, nobody suffers. */
+    while (loop_wall_ns(f->w.loop) < expires_ns - INT64_C(200000000)) {
+        f->seen[0] = '\0';
+        call(f, client);
+        assert_int_equal(f->o[0].status, 200);
+        world_run_for_ms(&f->w, 10);
+    }
     assert_int_equal(plugin_runs(f), 2);
+    assert_int_equal(world_logged(&f->w, "Credential could not be renewed before its end"), 1);
     fixture_free(f, client);
 }
 
@@ -457,19 +498,14 @@ static void test_renewed_early_without_waiting(void **state)
     char fifo[128];
     snprintf(fifo, sizeof fifo, "%s", world_path(&f->w, "fifo"));
     assert_int_equal(mkfifo(fifo, 0600), 0);
-    struct buf status;
-    buf_init(&status, 1024);
-    int64_t expires_ns = loop_wall_ns(f->w.loop) + INT64_C(3000000000);
-    buf_text(&status, "\"token\":\"t1\",\"expirationTimestamp\":\"");
-    rfc3339_print(&status, expires_ns, 9);
-    buf_text(&status, "\"");
-    plugin_answers(f, buf_cstr(&status));
-    buf_deinit(&status);
+    int64_t expires_ns;
+    plugin_answers_for_3_s(f, &expires_ns);
     call(f, client);
     /* The next run waits until it is told to go on. */
     plugin_answers(f, "\"token\":\"t2\"");
     plugin_write(f, "read go < \"${0%/*}/fifo\"; cat \"$0.out\"");
     while (plugin_runs(f) < 2) {
+        f->seen[0] = '\0';
         call(f, client);
         world_run_for_ms(&f->w, 10);
     }
@@ -481,8 +517,10 @@ static void test_renewed_early_without_waiting(void **state)
     assert_non_null(go);
     fputs("go\n", go);
     fclose(go);
-    while (strstr(f->seen, "t2") == NULL)
+    while (strstr(f->seen, "t2") == NULL) {
+        f->seen[0] = '\0';
         call(f, client);
+    }
     assert_int_equal(f->o[0].status, 200);
     assert_int_equal(plugin_runs(f), 2);
     fixture_free(f, client);
@@ -574,7 +612,8 @@ int main(void)
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_command_not_found),
         cmocka_unit_test(test_expiry),
-        cmocka_unit_test(test_a_late_401_finds_the_new_credential),
+        cmocka_unit_test(test_a_late_401_does_not_run_it_again),
+        cmocka_unit_test(test_failed_early_renewal),
         cmocka_unit_test(test_renewed_early_without_waiting),
         cmocka_unit_test(test_a_plugin_that_hangs),
         cmocka_unit_test(test_periods),

@@ -536,7 +536,7 @@ static void test_ages(void **state)
 
 static void test_protobuf_body(void **state)
 {
-    /* A Lease "otel-c" in namespace "obs" as k8s.io/api encodes it (wire reference, section 9.1). */
+    /* A Lease "otel-c" in namespace "obs" as k8s.io/api encodes it. */
     static const char hex[] = "6b3873000a1f0a16636f6f7264696e6174696f6e2e6b38732e696f2f763112054c65"
                               "61736512360a0d0a066f74656c2d"
                               "631a036f627312250a05706f642d61100f1a0b08a5ebdcca06108094ef3a220b08a5"

@@ -62,8 +62,8 @@ static void test_base64_forms(void **state)
     check_base64("", false, "");
     check_base64("   ", false, "");
     static const char *const bad[] = {
-        "a",         "aGVsb", "=",     "==",        "aGVs=", "aG=V", "a=G=", "aGVs==", "aG==aG==",
-        "aGVsbG8==", "aG=",   "aG===", "aGVsbG8=x", "a-_b",  "aGV*",   "aGVs\x80"};
+        "a",        "aGVsb",     "=",   "==",    "aGVs=",     "aG=V", "a=G=", "aGVs==",
+        "aG==aG==", "aGVsbG8==", "aG=", "aG===", "aGVsbG8=x", "a-_b", "aGV*", "aGVs\x80"};
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         check_base64(bad[i], false, NULL);
     check_base64("-_-_", true, "\xfb\xff\xbf");

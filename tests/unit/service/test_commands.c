@@ -1,0 +1,355 @@
+/* The command line: which command, which flags, what is printed where, exit codes. stdout and stderr go to files meanwhile. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "service/commands.h"
+#include "settings_fakes.h"
+
+struct fixture {
+    struct arena arena;
+    char dir[64];
+    char *good_path, *bad_path;
+    struct command_line line;
+    char *out, *errors; /* what the last one printed */
+};
+
+static char *write_file(struct fixture *f, const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", f->dir, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    return str_dup(str_from(path));
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = mem_zalloc(sizeof *f);
+    arena_init(&f->arena, 1024);
+    snprintf(f->dir, sizeof f->dir, "/tmp/baton_commands_XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    f->good_path =
+        write_file(f, "good.yaml",
+                   "receivers: {dummy: {interval: 5s, leaderelector: leaderelector}}\nexporters: "
+                   "{push: {headers: {a: s3cret}}}\n"
+                   "extensions: {leaderelector: }\nservice:\n  extensions: [leaderelector]\n"
+                   "  pipelines: {metrics: {receivers: [dummy], exporters: [push]}}\n");
+    f->bad_path =
+        write_file(f, "bad.yaml",
+                   "receivers: {dummy: {interval: 5ms}}\nexporters: {debug: }\n"
+                   "service: {pipelines: {metrics: {receivers: [dummy], exporters: [debug]}}}\n");
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    unlink(f->good_path);
+    unlink(f->bad_path);
+    rmdir(f->dir);
+    mem_free(f->good_path);
+    mem_free(f->bad_path);
+    mem_free(f->out);
+    mem_free(f->errors);
+    arena_deinit(&f->arena);
+    mem_free(f);
+    return 0;
+}
+
+static int redirect(FILE *stream, int to)
+{
+    fflush(stream);
+    int saved = dup(fileno(stream));
+    assert_true(saved >= 0 && dup2(to, fileno(stream)) >= 0);
+    return saved;
+}
+
+static void restore(FILE *stream, int saved)
+{
+    fflush(stream);
+    clearerr(stream);
+    assert_true(dup2(saved, fileno(stream)) >= 0);
+    close(saved);
+}
+
+static char *contents(FILE *file)
+{
+    struct buf b;
+    size_t len;
+    char chunk[4096];
+    buf_init(&b, MIB);
+    rewind(file);
+    while ((len = fread(chunk, 1, sizeof chunk, file)) > 0)
+        buf_append(&b, chunk, len);
+    fclose(file);
+    return buf_take(&b, &len);
+}
+
+/* Arguments behind the program's name, up to NULL. */
+static int run(struct fixture *f, const char *const *arguments)
+{
+    char *argv[16] = {(char *)"baton"};
+    int argc = 1;
+    while (arguments[argc - 1] != NULL) {
+        argv[argc] = (char *)arguments[argc - 1];
+        argc++;
+    }
+    FILE *out = tmpfile(), *errors = tmpfile();
+    assert_true(out != NULL && errors != NULL);
+    int saved_out = redirect(stdout, fileno(out)), saved_errors = redirect(stderr, fileno(errors));
+    command_line_parse(argc, argv, &fake_types, &f->arena, &f->line);
+    restore(stdout, saved_out);
+    restore(stderr, saved_errors);
+    mem_free(f->out);
+    mem_free(f->errors);
+    f->out = contents(out);
+    f->errors = contents(errors);
+    return f->line.exit_status;
+}
+#define RUN(f, ...) run((f), (const char *const[]){__VA_ARGS__, NULL})
+
+/* Exit 1, nothing on stdout, an error that begins so. */
+static void refused(struct fixture *f, int status, const char *expected)
+{
+    assert_int_equal(status, 1);
+    assert_int_equal(f->line.action, COMMAND_DONE);
+    assert_string_equal(f->out, "");
+    if (strncmp(f->errors, expected, strlen(expected)) != 0)
+        fail_msg("%s", f->errors);
+}
+
+static void test_run(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(RUN(f, "--config", "a.yaml", "--set=x.y=1", "--config=b.yaml", "--set",
+                         "z=", "--feature-gates=-otelcol.printInitialConfig"),
+                     0);
+    assert_int_equal(f->line.action, COMMAND_RUN);
+    assert_int_equal(f->line.source_count, 4);
+    assert_true(str_eqz(f->line.sources[0].location, "a.yaml"));
+    assert_false(f->line.sources[0].is_set);
+    assert_true(str_eqz(f->line.sources[1].location, "x.y=1"));
+    assert_true(f->line.sources[1].is_set);
+    assert_true(str_eqz(f->line.sources[2].location, "b.yaml"));
+    assert_true(str_eqz(f->line.sources[3].location, "z="));
+    assert_string_equal(f->out, "");
+    assert_string_equal(f->errors, "");
+}
+
+static void test_usage_errors(void **state)
+{
+    struct fixture *f = *state;
+    refused(f, RUN(f, NULL), "Error: at least one config flag must be provided");
+    refused(f, RUN(f, "validate"), "Error: at least one config flag must be provided");
+    refused(f, RUN(f, "--config"), "Error: flag needs an argument: --config\n");
+    refused(f, RUN(f, "--set=a", "--config=x"),
+            "Error: invalid argument \"a\" for \"--set\" flag: missing equal sign\n");
+    refused(
+        f, RUN(f, "--confg=x"),
+        "Error: unknown flag: --confg; did you mean --config?\nRun 'baton --help' for usage.\n");
+    refused(f, RUN(f, "-config=x"),
+            "Error: unknown shorthand flag: 'c' in -config; did you mean --config?\n");
+    refused(f, RUN(f, "-vh"), "Error: unknown shorthand flag: 'v' in -vh");
+    refused(f, RUN(f, "validte", "--config=x"),
+            "Error: unknown command \"validte\" for \"baton\"; did you mean \"validate\"?\n");
+    refused(f, RUN(f, "zzz"), "Error: unknown command \"zzz\" for \"baton\"\n");
+    refused(f, RUN(f, "--", "--config=x"), "Error: unknown command \"--config=x\"");
+    refused(f, RUN(f, "validate", "x"),
+            "Error: validate accepts at most 0 argument(s), received 1\n");
+    refused(f, RUN(f, "components", "--config=x"),
+            "Error: unknown flag: --config (of components)\n");
+    refused(f, RUN(f, "--mode=redacted", "--config=x"),
+            "Error: unknown flag: --mode (of running; it belongs to print-config)\n");
+    refused(f, RUN(f, "validate", "-v"), "Error: unknown flag: --version (of validate)\n");
+    refused(f, RUN(f, "--version=1"), "Error: --version takes no argument\n");
+    refused(f, RUN(f, "featuregate", "a", "b"),
+            "Error: featuregate accepts at most 1 argument(s), received 2\n");
+    refused(f, RUN(f, "print-config", "--config=x", "--validate=maybe"),
+            "Error: invalid argument \"maybe\" for \"--validate\" flag: write true or false\n");
+}
+
+static void test_validate(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(RUN(f, "validate", "--config", f->good_path), 0);
+    assert_int_equal(f->line.action, COMMAND_DONE);
+    assert_string_equal(f->out, "");
+    char expected[400];
+    snprintf(
+        expected, sizeof expected,
+        "Warning: %s:2:13: exporters: \"push\" alias is deprecated; use \"push_grpc\" instead\n",
+        f->good_path);
+    assert_string_equal(f->errors, expected);
+    assert_int_equal(
+        RUN(f, "--config", f->bad_path, "validate", "--set=receivers.dummy.interval=1s"), 0);
+    assert_string_equal(f->errors, "");
+    snprintf(
+        expected, sizeof expected,
+        "Error: invalid configuration:\n%s:1:31: receivers::dummy::interval: must be at least 1s\n",
+        f->bad_path);
+    refused(f, RUN(f, "validate", "--config", f->bad_path), expected);
+    refused(f, RUN(f, "validate", "--config", "/nonexistent/x"),
+            "Error: invalid configuration:\nunable to read the file file:/nonexistent/x");
+}
+
+static void test_print_config(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(RUN(f, "print-config", "--config", f->good_path), 0);
+    assert_non_null(strstr(f->out, "interval: 5s\n"));
+    assert_non_null(strstr(f->out, "[REDACTED]"));
+    assert_null(strstr(f->out, "s3cret"));
+    assert_non_null(strstr(f->out, "leaderelector: leaderelector\n"));
+    assert_int_equal(RUN(f, "print-initial-config", "--mode=Unredacted", "--format", "JSON",
+                         "--config", f->good_path),
+                     0);
+    assert_non_null(strstr(f->out, "\"a\": \"s3cret\""));
+    refused(f, RUN(f, "print-config", "--config", f->good_path, "--mode=plain"),
+            "Error: invalid mode \"plain\": modes are: redacted, unredacted\n");
+    refused(f, RUN(f, "print-config", "--config", f->good_path, "--format=toml"),
+            "Error: unrecognized print format: toml (formats: yaml, json)\n");
+    /* A broken rule can be passed over, what cannot be read cannot. */
+    refused(f, RUN(f, "print-config", "--config", f->bad_path), "Error: invalid configuration:\n");
+    assert_int_equal(RUN(f, "print-config", "--config", f->bad_path, "--validate=false"), 0);
+    assert_non_null(strstr(f->out, "interval: 5ms\n"));
+    refused(f,
+            RUN(f, "print-config", "--config", f->bad_path, "--validate=0",
+                "--set=receivers.dummy.interval=x"),
+            "Error: invalid configuration:\n");
+}
+
+static void test_components(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(RUN(f, "components"), 0);
+    struct node *root;
+    struct err err;
+    assert_true(yaml_parse(&f->arena, STR("out"), str_from(f->out), &root, &err));
+    static const char *const keys[] = {"buildinfo",  "receivers",  "processors", "exporters",
+                                       "connectors", "extensions", "providers"};
+    const struct node *n = root->first;
+    for (size_t i = 0; i < COUNT_OF(keys); i++, n = n->next)
+        assert_true(str_eqz(n->key, keys[i]));
+    assert_null(n);
+    assert_true(str_eqz(node_get(node_get(root, STR("buildinfo")), STR("command"))->text, "baton"));
+    assert_true(
+        str_eqz(node_get(node_get(root, STR("buildinfo")), STR("version"))->text, BATON_VERSION));
+    const struct node *dummy = node_get(root, STR("receivers"))->first,
+                      *stability = node_get(dummy, STR("stability"));
+    assert_true(str_eqz(node_get(dummy, STR("name"))->text, "dummy"));
+    assert_true(str_eqz(node_get(stability, STR("metrics"))->text, "Alpha"));
+    assert_true(str_eqz(node_get(stability, STR("traces"))->text, "Undefined"));
+    assert_null(node_get(dummy, STR("aliases")));
+    const struct node *push = node_get(root, STR("exporters"))->last;
+    assert_true(str_eqz(node_get(push, STR("aliases"))->first->text, "push"));
+    assert_true(
+        str_eqz(node_get(node_get(node_get(root, STR("extensions"))->last, STR("stability")),
+                         STR("extension"))
+                    ->text,
+                "Alpha"));
+    assert_int_equal(node_get(root, STR("providers"))->count, 3);
+}
+
+static void test_feature_gates(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(RUN(f, "featuregate"), 0);
+    assert_true(strncmp(f->out, "ID ", 3) == 0);
+    assert_non_null(strstr(f->out, "Enabled  Stage   Description\n"));
+    assert_int_equal(RUN(f, "featuregate", "otelcol.printInitialConfig"), 0);
+    assert_true(str_starts_with(
+        str_from(f->out),
+        STR("Feature: otelcol.printInitialConfig\nEnabled: true\nStage: Beta\nDescription: ")));
+    refused(f, RUN(f, "featuregate", "nosuch"), "Error: feature \"nosuch\" not found\n");
+    assert_int_equal(RUN(f, "--config=x",
+                         "--feature-gates=+pdata.useProtoPooling,-confighttp.framedSnappy,service."
+                         "partialReload"),
+                     0);
+    assert_string_equal(f->errors, "");
+    assert_int_equal(RUN(f, "--config=x", "--feature-gates=confmap.enableMergeAppendOption"), 0);
+    assert_string_equal(
+        f->errors, "feature gate \"confmap.enableMergeAppendOption\" has no effect in baton\n");
+    refused(f, RUN(f, "--config=x", "--feature-gates=service.partialRelod"),
+            "Error: invalid argument \"service.partialRelod\" for \"--feature-gates\" flag: no "
+            "such feature gate \"service.partialRelod\". valid gates: "
+            "component.UseLocalHostAsDefaultHost, ");
+    assert_non_null(strstr(f->errors, "did you mean \"service.partialReload\"?"));
+    refused(f, RUN(f, "--config=x", "--feature-gates=-pdata.useCustomProtoEncoding"),
+            "Error: invalid argument \"-pdata.useCustomProtoEncoding\" for \"--feature-gates\" "
+            "flag: feature gate "
+            "\"pdata.useCustomProtoEncoding\" is stable, can not be disabled\n");
+    refused(f, RUN(f, "--config=x", "--feature-gates=service.partialReload,,x"),
+            "Error: invalid argument \"service.partialReload,,x\" for \"--feature-gates\" flag: "
+            "empty feature gate identifier at index 1\n");
+    refused(f, RUN(f, "--config=x", "--feature-gates="),
+            "Error: invalid argument \"\" for \"--feature-gates\" flag: empty feature gate "
+            "identifier at index 0\n");
+}
+
+static void test_help_and_version(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const version[] = {"--version", "-v"};
+    for (size_t i = 0; i < COUNT_OF(version); i++) {
+        assert_int_equal(RUN(f, version[i]), 0);
+        assert_string_equal(f->out, "baton version " BATON_VERSION "\n");
+    }
+    static const char *const help[][2] = {{"--help", NULL},       {"-h", NULL},
+                                          {"help", NULL},         {"help", "validate"},
+                                          {"validate", "--help"}, {"components", "-h"}};
+    static const char *const words[] = {
+        "validate ",  "print-config ",    "components ", "featuregate ", "help ",   "--config ",
+        "--set ",     "--feature-gates ", "--version",   "--help",       "--mode ", "--format ",
+        "--validate", "SIGTERM",          "SIGINT",      "SIGHUP"};
+    for (size_t i = 0; i < COUNT_OF(help); i++) {
+        assert_int_equal(RUN(f, help[i][0], help[i][1]), 0);
+        assert_int_equal(f->line.action, COMMAND_DONE);
+        assert_string_equal(f->errors, "");
+        for (size_t k = 0; k < COUNT_OF(words); k++)
+            if (strstr(f->out, words[k]) == NULL)
+                fail_msg("help says nothing of %s", words[k]);
+    }
+}
+
+/* A stdout that takes nothing is an error, not silence. */
+static void test_full_stdout(void **state)
+{
+    struct fixture *f = *state;
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    assert_true(full >= 0);
+    FILE *errors = tmpfile();
+    int saved = redirect(stdout, full), saved_errors = redirect(stderr, fileno(errors));
+    char *argv[] = {(char *)"baton", (char *)"components", NULL};
+    command_line_parse(2, argv, &fake_types, &f->arena, &f->line);
+    restore(stdout, saved);
+    restore(stderr, saved_errors);
+    close(full);
+    f->errors = contents(errors);
+    assert_int_equal(f->line.exit_status, 1);
+    assert_string_equal(f->errors, "Error: cannot write to stdout\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_usage_errors, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_validate, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_print_config, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_components, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_feature_gates, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_help_and_version, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_stdout, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,554 @@
+/* A whole configuration: what is read from a good one, and every fault with its place and text. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "service/settings.h"
+#include "settings_fakes.h"
+
+static struct settings *load(const char *text)
+{
+    char path[] = "/tmp/baton_settings_XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    const struct config_source source = {.location = str_from(path)};
+    struct settings *s = settings_load(&fake_types, &source, 1);
+    unlink(path);
+    return s;
+}
+
+/* Messages of one kind, with "f:" for the file. */
+static char *messages(const struct settings *s, bool errors)
+{
+    struct buf b;
+    buf_init(&b, MIB);
+    for (const struct config_message *m = s->messages.first; m != NULL; m = m->next) {
+        if (m->is_error != errors)
+            continue;
+        buf_printf(&b, "f:%" PRIu32 ":%" PRIu32 ": %.*s%s%.*s\n", m->place.line, m->place.column,
+                   STR_ARG(m->path), m->path.len > 0 ? ": " : "", STR_ARG(m->text));
+    }
+    size_t len;
+    return buf_take(&b, &len);
+}
+
+static struct settings *good(const char *text)
+{
+    struct settings *s = load(text);
+    if (s->messages.error_count > 0)
+        fail_msg("%s\n%s", text, messages(s, true));
+    return s;
+}
+
+static void bad(const char *text, const char *expected)
+{
+    struct settings *s = load(text);
+    char *got = messages(s, true);
+    if (strcmp(got, expected) != 0)
+        fail_msg("\n%s\ngot:\n%swanted:\n%s", text, got, expected);
+    mem_free(got);
+    settings_free(s);
+}
+
+#define PIPELINE "service: {pipelines: {metrics: {receivers: [dummy], exporters: [debug]}}}\n"
+#define BASE "receivers: {dummy: }\nexporters: {debug: }\n" PIPELINE
+
+/* ---- good ones ---- */
+
+static void test_components(void **state)
+{
+    (void)state;
+    struct settings *s = good("receivers:\n"
+                              "  dummy/x:\n"
+                              "    interval: 5s\n"
+                              "    leaderelector: ' k8s_leader_elector / a '\n"
+                              "  ' nop ':\n"
+                              "  dummy/unused:\n"
+                              "    k8s_leader_elector: nosuch\n"
+                              "exporters:\n"
+                              "  debug:\n"
+                              "processors:\n"
+                              "  batch/1:\n"
+                              "extensions:\n"
+                              "  k8s_leader_elector/a:\n"
+                              "  health_check:\n"
+                              "service:\n"
+                              "  extensions: [k8s_leader_elector/a]\n"
+                              "  pipelines:\n"
+                              "    metrics/m:\n"
+                              "      receivers: [dummy/x, nop, dummy/x]\n"
+                              "      processors: [batch/1]\n"
+                              "      exporters: [debug, debug]\n"
+                              "    traces: {receivers: [nop], exporters: [debug]}\n");
+    assert_int_equal(s->component_count, 7);
+    const struct component_settings *dummy = settings_find(s, COMPONENT_RECEIVER, STR("dummy/x"));
+    assert_non_null(dummy);
+    assert_true(str_eqz(dummy->type_name, "dummy"));
+    assert_true(str_eqz(dummy->name, "x"));
+    assert_ptr_equal(dummy->type, &fake_dummy);
+    assert_int_equal(((const struct dummy_config *)dummy->config)->interval_ns, 5 * SECOND);
+    assert_true(str_eqz(dummy->elector_id, "k8s_leader_elector/a"));
+    assert_true(str_eqz(dummy->elector_key, "leaderelector"));
+    assert_int_equal(dummy->elector_place.line, 4);
+    assert_int_equal(dummy->place.line, 2);
+    assert_int_equal(dummy->place.column, 3);
+    assert_null(node_get(dummy->node, STR("leaderelector")));
+    assert_true(dummy->used);
+    const struct component_settings *nop = settings_find(s, COMPONENT_RECEIVER, STR("nop"));
+    assert_true(nop->used);
+    assert_int_equal(nop->elector_id.len, 0);
+    /* Nothing uses it: it need not fit. */
+    assert_false(settings_find(s, COMPONENT_RECEIVER, STR("dummy/unused"))->used);
+    assert_false(settings_find(s, COMPONENT_EXTENSION, STR("health_check"))->used);
+    assert_true(settings_find(s, COMPONENT_EXTENSION, STR("k8s_leader_elector/a"))->used);
+    assert_null(settings_find(s, COMPONENT_EXPORTER, STR("dummy/x")));
+    assert_int_equal(s->pipeline_count, 2);
+    assert_int_equal(s->pipelines[0].signal, SIGNAL_METRICS);
+    assert_true(str_eqz(s->pipelines[0].id, "metrics/m"));
+    assert_int_equal(s->pipelines[0].receivers.count, 2); /* each once */
+    assert_int_equal(s->pipelines[0].exporters.count, 1);
+    assert_int_equal(s->pipelines[1].signal, SIGNAL_TRACES);
+    assert_int_equal(s->pipelines[1].processors.count, 0);
+    assert_int_equal(s->messages.warning_count, 0);
+    settings_free(s);
+}
+
+/* All three keys work with all three type names, on every receiver. */
+static void test_elector_spellings(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"leaderelector", "leader_elector", "k8s_leader_elector"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        for (size_t k = 0; k < COUNT_OF(names); k++) {
+            char text[600];
+            snprintf(text, sizeof text,
+                     "receivers: {nop: {%s: %s/1}}\nexporters: {debug: }\nextensions: {%s/1: "
+                     "}\nservice:\n  extensions: [%s/1]\n"
+                     "  pipelines: {logs: {receivers: [nop], exporters: [debug]}}\n",
+                     names[i], names[k], names[k], names[k]);
+            struct settings *s = good(text);
+            assert_true(str_eqz(s->components[0].elector_key, names[i]));
+            assert_int_equal(s->messages.warning_count, 0);
+            settings_free(s);
+        }
+    }
+    struct settings *s =
+        good("receivers: {dummy: {leaderelector: }}\nexporters: {debug: }\n" PIPELINE);
+    assert_int_equal(s->components[0].elector_id.len, 0); /* null: not elected */
+    settings_free(s);
+}
+
+static void test_telemetry(void **state)
+{
+    (void)state;
+    struct settings *s = good(BASE);
+    assert_int_equal(s->logs.level, LOG_INFO);
+    assert_int_equal(s->logs.encoding, LOG_CONSOLE);
+    assert_true(s->logs.sampling.enabled);
+    assert_int_equal(s->logs.sampling.tick_ns, 10 * SECOND);
+    assert_int_equal(s->logs.sampling.initial, 10);
+    assert_int_equal(s->logs.sampling.thereafter, 100);
+    assert_int_equal(s->logs.output_paths.count, 1);
+    assert_true(str_eqz(s->logs.output_paths.items[0], "stderr"));
+    assert_int_equal(s->logs.initial_fields_json.len, 0);
+    assert_int_equal(s->resource.count, 0);
+    settings_free(s);
+    s = good(BASE "  \n");
+    settings_free(s);
+    s = good("receivers: {dummy: }\nexporters: {debug: }\nservice:\n  pipelines: {metrics: "
+             "{receivers: [dummy], exporters: [debug]}}\n"
+             "  telemetry:\n"
+             "    logs:\n"
+             "      level: Warning\n"
+             "      encoding: json\n"
+             "      disable_caller: true\n"
+             "      disable_zap_resource: true\n"
+             "      sampling: {enabled: false, tick: 1s, initial: 3, thereafter: 4}\n"
+             "      output_paths: [stdout, /tmp/x]\n"
+             "      initial_fields: {a: b, 'q\"': [1, 2.5, {x: ~}], t: true}\n"
+             "    metrics: {level: Detailed, readers: [{pull: {exporter: {prometheus: {host: "
+             "localhost, port: 8888}}}}], views: []}\n"
+             "    traces: {level: none, propagators: [tracecontext]}\n"
+             "    resource: {service.name: mine, host: ~, empty: ''}\n");
+    assert_int_equal(s->logs.level, LOG_WARN);
+    assert_int_equal(s->logs.encoding, LOG_JSON);
+    assert_true(s->logs.disable_caller);
+    assert_true(s->logs.disable_zap_resource);
+    assert_false(s->logs.sampling.enabled);
+    assert_int_equal(s->logs.sampling.tick_ns, SECOND);
+    assert_int_equal(s->logs.sampling.thereafter, 4);
+    assert_int_equal(s->logs.output_paths.count, 2);
+    assert_true(str_eqz(s->logs.initial_fields_json,
+                        "\"a\": \"b\", \"q\\\"\": [1, 2.5, {\"x\": null}], \"t\": true"));
+    assert_int_equal(s->resource.count, 3);
+    assert_true(str_eqz(s->resource.items[0].value, "mine"));
+    assert_null(s->resource.items[1].value.data); /* removed */
+    assert_non_null(s->resource.items[2].value.data);
+    assert_int_equal(s->resource.items[2].value.len, 0);
+    settings_free(s);
+    s = good("receivers: {dummy: }\nexporters: {debug: }\nservice:\n  pipelines: {metrics: "
+             "{receivers: [dummy], exporters: [debug]}}\n"
+             "  telemetry: {resource: {schema_url: x, attributes: [{name: a, value: b}, {name: n, "
+             "value: 5}]}}\n");
+    assert_int_equal(s->resource.count, 2);
+    assert_true(str_eqz(s->resource.items[1].value, "5"));
+    settings_free(s);
+}
+
+static void test_warnings(void **state)
+{
+    (void)state;
+    struct settings *s =
+        good("receivers: {dummy: }\nexporters: {push/1: }\nextensions: {health_check: }\nservice:\n"
+             "  extensions: [health_check, health_check]\n"
+             "  pipelines: {metrics: {receivers: [dummy], exporters: [push/1]}}\n"
+             "  telemetry: {metrics: {address: 'x:1'}, logs: {processors: [{batch: {}}]}}\n");
+    char *got = messages(s, false);
+    assert_string_equal(
+        got, "f:2:13: exporters: \"push\" alias is deprecated; use \"push_grpc\" instead\n"
+             "f:7:25: service::telemetry::metrics::address: is deprecated and has no effect: the "
+             "Go collector removed it as well\n"
+             "f:7:61: service::telemetry::logs::processors: has no effect: baton does not export "
+             "its own logs\n"
+             "f:5:30: service::extensions: \"health_check\" is listed twice\n");
+    mem_free(got);
+    assert_int_equal(s->extensions.count, 1);
+    assert_true(str_eqz(s->components[1].id, "push/1")); /* as written */
+    assert_ptr_equal(s->components[1].type, &fake_push);
+    settings_free(s);
+}
+
+/* ---- faults ---- */
+
+static void test_top_level(void **state)
+{
+    (void)state;
+    bad("", "f:0:0: empty configuration file\n");
+    bad("receivers:\nservice:\n", "f:1:1: empty configuration file\n");
+    bad("extensions: {health_check: }\n" PIPELINE,
+        "f:1:1: receivers: no receiver configuration specified in config\n"
+        "f:1:1: exporters: no exporter configuration specified in config\n");
+    bad("receivers: {nop: }\nexporters: {debug: }\n",
+        "f:1:1: service::pipelines: service must have at least one pipeline\n");
+    bad("receivers: {nop: }\nexporters: {debug: }\nservice: {pipelines: {}}\n",
+        "f:3:11: service::pipelines: service must have at least one pipeline\n");
+    bad(BASE "recievers: {}\nx-anchors: 1\n",
+        "f:4:1: '' has invalid keys: recievers (valid keys: connectors, exporters, extensions, "
+        "processors, receivers, service; did you mean "
+        "\"receivers\"?)\n"
+        "f:5:1: '' has invalid keys: x-anchors (valid keys: connectors, exporters, extensions, "
+        "processors, receivers, service); blocks that only "
+        "hold anchors are not allowed either\n");
+    bad("receivers: nop\nexporters: {debug: }\n" PIPELINE,
+        "f:1:12: receivers: expected a map of ids to configurations, such as \"nop:\"\n"
+        "f:3:45: service::pipelines::metrics: references receiver \"dummy\" which is not "
+        "configured; there are no receivers\n");
+    bad(BASE "connectors: {forward: , routing/x: }\n",
+        "f:4:14: connectors: unknown type: \"forward\" for id: \"forward\" (baton has no "
+        "connectors)\n"
+        "f:4:25: connectors: unknown type: \"routing\" for id: \"routing/x\" (baton has no "
+        "connectors)\n");
+    bad("service: 5\nreceivers: {nop: }\nexporters: {debug: }\n",
+        "f:1:10: service: expected a map or struct, got \"int\"\n"
+        "f:1:1: service::pipelines: service must have at least one pipeline\n");
+}
+
+static void test_components_faults(void **state)
+{
+    (void)state;
+    bad("receivers: {dumy/1: , dummy: }\nexporters: {debug: , logging: }\n" PIPELINE,
+        "f:1:13: receivers: unknown type: \"dumy\" for id: \"dumy/1\" (valid values: dummy, nop; "
+        "did you mean \"dummy\"?)\n"
+        "f:2:22: exporters: the logging exporter has been deprecated, use the debug exporter "
+        "instead\n");
+    bad("receivers: {dummy: , ' dummy': , 'a b': , dummy/: }\nexporters: {debug: }\n" PIPELINE,
+        "f:1:22: receivers: duplicate name \" dummy\" after unmarshaling dummy\n"
+        "f:1:34: receivers: in \"a b\" id: invalid character(s) in type \"a b\"\n"
+        "f:1:43: receivers: in \"dummy/\" id: the part after / should not be empty\n");
+    bad("receivers: {dummy: {intervall: 5s}, dummy/2: {interval: 5ms}, dummy/3: text}\nexporters: "
+        "{debug: }\n" PIPELINE,
+        "f:1:21: receivers::dummy: has invalid keys: intervall; did you mean \"interval\"?\n"
+        "f:1:57: receivers::dummy/2::interval: must be at least 1s\n"
+        "f:1:72: receivers::dummy/3: expected a map or struct, got \"string\"\n");
+}
+
+static void test_references(void **state)
+{
+    (void)state;
+    bad("receivers: {dummy: }\nexporters: {debug: }\nservice:\n  extensions: [helth_check]\n  "
+        "pipelines:\n"
+        "    metrics: {receivers: [dumy], processors: [batch], exporters: [debug/2]}\n",
+        "f:4:16: service::extensions: references extension \"helth_check\" which is not "
+        "configured; there are no extensions\n"
+        "f:6:27: service::pipelines::metrics: references receiver \"dumy\" which is not configured "
+        "(configured: dummy; did you mean \"dummy\"?)\n"
+        "f:6:47: service::pipelines::metrics: references processor \"batch\" which is not "
+        "configured; there are no processors\n"
+        "f:6:67: service::pipelines::metrics: references exporter \"debug/2\" which is not "
+        "configured (configured: debug; did you mean \"debug\"?)\n");
+    /* What was reported in its own section is not reported again where it is used. */
+    bad("receivers: {nosuch: }\nexporters: {debug: }\nservice: {pipelines: {metrics: {receivers: "
+        "[nosuch], exporters: [debug]}}}\n",
+        "f:1:13: receivers: unknown type: \"nosuch\" for id: \"nosuch\" (valid values: dummy, "
+        "nop)\n");
+    bad("receivers: {dummy: }\nexporters: {debug: }\nconnectors: {forward: }\n"
+        "service: {pipelines: {metrics: {receivers: [dummy], exporters: [forward]}}}\n",
+        "f:3:14: connectors: unknown type: \"forward\" for id: \"forward\" (baton has no "
+        "connectors)\n");
+}
+
+static void test_pipelines(void **state)
+{
+    (void)state;
+#define WITH(pipelines)                                                                            \
+    "receivers: {dummy: , nop: }\nexporters: {debug: , push_grpc: }\nprocessors: {batch: "         \
+    "}\nservice: {pipelines: {" pipelines "}}\n"
+    bad(WITH("foo: , metrics/: , profiles: "),
+        "f:4:23: service::pipelines: in \"foo\" id: unknown pipeline signal: \"foo\" (valid "
+        "values: logs, metrics, traces)\n"
+        "f:4:30: service::pipelines: in \"metrics/\" id: the part after / should not be empty\n"
+        "f:4:42: service::pipelines: pipeline \"profiles\": baton does not support the profiles "
+        "signal\n");
+    bad(WITH("metrics: , logs: {receivers: [], exporters: }"),
+        "f:4:23: service::pipelines::metrics: must have at least one receiver\n"
+        "f:4:23: service::pipelines::metrics: must have at least one exporter\n"
+        "f:4:34: service::pipelines::logs: must have at least one receiver\n"
+        "f:4:34: service::pipelines::logs: must have at least one exporter\n");
+    bad(WITH("metrics: text, logs: {receivers: nop, exporters: [debug, ~]}, traces: {recievers: "
+             "[nop], exporters: {debug: }}"),
+        "f:4:32: service::pipelines::metrics: expected a map or struct, got \"string\"\n"
+        "f:4:56: service::pipelines::logs::receivers: source data must be an array or slice, got "
+        "string\n"
+        "f:4:80: service::pipelines::logs::exporters::1: id must not be empty\n"
+        "f:4:94: service::pipelines::traces: has invalid keys: recievers; did you mean "
+        "\"receivers\"?\n"
+        "f:4:123: service::pipelines::traces::exporters: source data must be an array or slice, "
+        "got map\n"
+        "f:4:85: service::pipelines::traces: must have at least one receiver\n");
+    bad(WITH("metrics: {receivers: [dummy], processors: [batch, ' batch'], exporters: [debug]}"),
+        "f:4:73: service::pipelines::metrics: references processor \"batch\" multiple times\n");
+    bad(WITH("traces: {receivers: [nop, dummy], exporters: [debug, push_grpc]}"),
+        "f:4:49: service::pipelines::traces: failed to create \"dummy\" receiver for data type "
+        "\"traces\": telemetry type is not supported (dummy "
+        "supports: metrics, logs)\n"
+        "f:4:76: service::pipelines::traces: failed to create \"push_grpc\" exporter for data type "
+        "\"traces\": telemetry type is not supported "
+        "(push_grpc supports: metrics)\n");
+    bad(WITH("metrics: {receivers: [nop], exporters: [debug]}, ' metrics': {receivers: [nop], "
+             "exporters: [debug]}"),
+        "f:4:72: service::pipelines: duplicate name \" metrics\" after unmarshaling metrics\n");
+    bad("receivers: {dummy: }\nexporters: {debug: }\nservice: {pipelines: [metrics]}\n",
+        "f:3:22: service::pipelines: expected a map of pipelines, such as \"metrics:\"\n");
+#undef WITH
+}
+
+/* The three faults of a receiver's election key, each with its own text and remedy. */
+static void test_elector_faults(void **state)
+{
+    (void)state;
+#define WITH(elector, extensions, listed)                                                          \
+    "receivers:\n  dummy/r:\n    " elector "\nexporters: {debug: }\nextensions: {" extensions      \
+    "}\nservice:\n  extensions: [" listed "]\n"                                                    \
+    "  pipelines: {metrics: {receivers: [dummy/r], exporters: [debug]}}\n"
+    bad(WITH("leaderelector: leaderelector",
+             "health_check: , leader_elector/b: ", "health_check, leader_elector/b"),
+        "f:3:20: receivers::dummy/r::leaderelector: receiver \"dummy/r\" names extension "
+        "\"leaderelector\", which is not configured (configured: "
+        "health_check, leader_elector/b; did you mean \"leader_elector/b\"?); configure it under "
+        "extensions and list it in "
+        "service::extensions\n");
+    bad(WITH("k8s_leader_elector: health_check", "health_check: ", "health_check"),
+        "f:3:25: receivers::dummy/r::k8s_leader_elector: receiver \"dummy/r\" names extension "
+        "\"health_check\", which is of type \"health_check\" and "
+        "not a leader elector; name an extension of type k8s_leader_elector, leaderelector, "
+        "leader_elector\n");
+    bad(WITH("leader_elector: leader_elector", "leader_elector: ", ""),
+        "f:3:21: receivers::dummy/r::leader_elector: receiver \"dummy/r\" names extension "
+        "\"leader_elector\", which is configured but missing from "
+        "service::extensions; add it there\n");
+    /* A wrong type says so even if it is not listed either. */
+    bad(WITH("leader_elector: health_check", "health_check: ", ""),
+        "f:3:21: receivers::dummy/r::leader_elector: receiver \"dummy/r\" names extension "
+        "\"health_check\", which is of type \"health_check\" and "
+        "not a leader elector; name an extension of type k8s_leader_elector, leaderelector, "
+        "leader_elector\n");
+    bad(WITH("leader_elector: a b", "", ""), "f:3:21: receivers::dummy/r::leader_elector: in \"a "
+                                             "b\" id: invalid character(s) in type \"a b\"\n");
+    bad(WITH("leader_elector: [a]", "", ""),
+        "f:3:21: receivers::dummy/r::leader_elector: must be the id of a leader elector extension, "
+        "such as k8s_leader_elector\n");
+    bad(WITH("{leader_elector: leader_elector, leaderelector: leader_elector}",
+             "leader_elector: ", "leader_elector"),
+        "f:3:38: receivers::dummy/r::leaderelector: \"leader_elector\" and \"leaderelector\" are "
+        "spellings of one key; keep one of them\n");
+    /* The extension's own fault is enough. */
+    bad(WITH("leader_elector: nosuch", "nosuch: ", "nosuch"),
+        "f:5:14: extensions: unknown type: \"nosuch\" for id: \"nosuch\" (valid values: "
+        "health_check, k8s_leader_elector)\n");
+#undef WITH
+}
+
+static void test_telemetry_faults(void **state)
+{
+    (void)state;
+#define WITH(telemetry)                                                                            \
+    "receivers: {dummy: }\nexporters: {debug: }\nservice:\n  pipelines: {metrics: {receivers: "    \
+    "[dummy], exporters: [debug]}}\n  telemetry: {" telemetry "}\n"
+    bad(WITH("logs: {level: loud}"),
+        "f:5:29: service::telemetry::logs::level: invalid value \"loud\" (valid values: debug, "
+        "dpanic, error, fatal, info, panic, warn, warning)\n");
+    bad(WITH("logs: {encoding: xml, output_paths: [], initial_fields: [a]}"),
+        "f:5:32: service::telemetry::logs::encoding: invalid value \"xml\" (valid values: console, "
+        "json)\n");
+    bad(WITH("logs: {output_paths: [], initial_fields: [a]}"),
+        "f:5:56: service::telemetry::logs::initial_fields: expected a map or struct\n"
+        "f:5:36: service::telemetry::logs::output_paths: must name at least one of stderr, stdout "
+        "or a file\n");
+    bad(WITH("metrics: {readers: []}"),
+        "f:5:34: service::telemetry::metrics::readers: collector telemetry metrics reader should "
+        "exist when metric level is not none\n");
+    bad(WITH("metrics: {readers: [{pull: {}}], views: []}"),
+        "f:5:34: service::telemetry::metrics::readers: each reader must be a map with one key, "
+        "pull or periodic, that has an exporter\n"
+        "f:5:55: service::telemetry::metrics::views: can only be set when "
+        "service::telemetry::metrics::level is detailed\n");
+    bad(WITH("metrics: {readers: text}"),
+        "f:5:34: service::telemetry::metrics::readers: source data must be an array or slice\n");
+    bad(WITH("nosuch: 1, traces: {nosuch: 1}"),
+        "f:5:15: service::telemetry: has invalid keys: nosuch (valid keys: logs, metrics, "
+        "resource, traces)\n"
+        "f:5:35: service::telemetry::traces: has invalid keys: nosuch (valid keys: level, limits, "
+        "processors, propagators, sampler)\n");
+    bad(WITH("resource: {a: 1, b: [x]}"),
+        "f:5:29: service::telemetry::resource::a: expected type 'string'; put the value in quotes, "
+        "or null to remove the attribute\n"
+        "f:5:35: service::telemetry::resource::b: expected type 'string'; put the value in quotes, "
+        "or null to remove the attribute\n");
+    bad(WITH("resource: {a: b, attributes: [{name: a, value: b}]}"),
+        "f:5:26: service::telemetry::resource::a: plain attributes and the list `attributes` "
+        "cannot stand side by side; move this one into the list\n");
+    bad(WITH("resource: {attributes: [{name: a}, x]}"),
+        "f:5:39: service::telemetry::resource::attributes: expected a map with the keys name and "
+        "value\n"
+        "f:5:50: service::telemetry::resource::attributes: expected a map with the keys name and "
+        "value\n");
+    bad(WITH("resource: {attributes_list: 'a=b'}"),
+        "f:5:26: service::telemetry::resource::attributes_list: is not supported; use "
+        "`attributes`, a list of name and value\n");
+#undef WITH
+}
+
+static void test_unreadable(void **state)
+{
+    (void)state;
+    struct settings *s = load("receivers: [\n");
+    assert_int_equal(s->messages.error_count, 1);
+    assert_null(s->root);
+    assert_true(str_ends_with(s->messages.first->text, STR("(the contents are not valid YAML)")));
+    settings_free(s);
+    s = settings_load(&fake_types, NULL, 0);
+    assert_true(str_eqz(s->messages.first->text, "at least one config flag must be provided"));
+    settings_free(s);
+}
+
+static void test_rule_errors(void **state)
+{
+    (void)state;
+    struct settings *s = load("receivers: {dummy: {interval: 1ms}}\nexporters: {debug: }\n");
+    assert_int_equal(s->messages.error_count, 2);
+    assert_int_equal(s->messages.rule_error_count, 2);
+    settings_free(s);
+    s = load("receivers: {dummy: {interval: x}}\nexporters: {debug: }\n");
+    assert_int_equal(s->messages.error_count, 2);
+    assert_int_equal(s->messages.rule_error_count, 1);
+    settings_free(s);
+    settings_free(NULL);
+}
+
+/* ---- printing ---- */
+
+static char *print(const struct settings *s, bool json, bool redact)
+{
+    struct buf b;
+    size_t len;
+    buf_init(&b, MIB);
+    settings_print(&b, s, json, redact);
+    return buf_take(&b, &len);
+}
+
+static void test_print(void **state)
+{
+    (void)state;
+    struct settings *s =
+        good("receivers: {dummy/x: {leaderelector: leaderelector}}\n"
+             "exporters: {push_grpc: {endpoint: 'h:1', headers: {authorization: Bearer s3cret}}}\n"
+             "extensions: {leaderelector: }\n"
+             "service:\n  extensions: [leaderelector]\n"
+             "  pipelines: {metrics: {receivers: [dummy/x], exporters: [push_grpc]}}\n"
+             "  telemetry: {resource: {host: ~}}\n");
+    char *redacted = print(s, false, true), *plain = print(s, false, false),
+         *json = print(s, true, false);
+    assert_null(strstr(redacted, "s3cret"));
+    static const char start[] = "receivers:\n"
+                                "    dummy/x:\n"
+                                "        interval: 1m0s\n"
+                                "        note: \"\"\n"
+                                "        leaderelector: leaderelector\n"
+                                "processors: {}\n"
+                                "exporters:\n"
+                                "    push_grpc:\n"
+                                "        endpoint: h:1\n"
+                                "        headers:\n"
+                                "            authorization: \"[REDACTED]\"\n"
+                                "extensions:\n"
+                                "    leaderelector: {}\n"
+                                "service:\n"
+                                "    extensions:\n"
+                                "        - leaderelector\n"
+                                "    pipelines:\n"
+                                "        metrics:\n"
+                                "            receivers:\n"
+                                "                - dummy/x\n"
+                                "            processors: []\n"
+                                "            exporters:\n"
+                                "                - push_grpc\n"
+                                "    telemetry:\n";
+    if (strncmp(redacted, start, sizeof start - 1) != 0)
+        fail_msg("%s", redacted);
+    /* What is printed is a configuration that prints the same. */
+    struct settings *again = good(plain);
+    char *second = print(again, false, false);
+    assert_string_equal(plain, second);
+    settings_free(again);
+    mem_free(second);
+    again = good(json);
+    second = print(again, false, false);
+    assert_string_equal(plain, second);
+    settings_free(again);
+    mem_free(second);
+    mem_free(redacted);
+    mem_free(plain);
+    mem_free(json);
+    settings_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_components),     cmocka_unit_test(test_elector_spellings),
+        cmocka_unit_test(test_telemetry),      cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_top_level),      cmocka_unit_test(test_components_faults),
+        cmocka_unit_test(test_references),     cmocka_unit_test(test_pipelines),
+        cmocka_unit_test(test_elector_faults), cmocka_unit_test(test_telemetry_faults),
+        cmocka_unit_test(test_unreadable),     cmocka_unit_test(test_rule_errors),
+        cmocka_unit_test(test_print),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
