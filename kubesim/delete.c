@@ -222,7 +222,7 @@ void verb_delete(struct kubesim_call *call)
     }
     if (!check_preconditions(call, &options, o))
         return;
-    if (is_namespace) {
+    if (o->finalizers || is_namespace) {
         struct sim_object *marked = mark_deleted(call, call->table, o, options.dry_run);
         if (marked == NULL)
             return;

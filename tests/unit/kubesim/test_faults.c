@@ -266,6 +266,25 @@ static void test_late_events(void **state)
     watch_end(&x);
 }
 
+static void test_bookmarks_do_not_overtake_late_events(void **state)
+{
+    struct watcher x;
+    char path[200];
+    (void)state;
+    post(&w, LEASES, LEASE_A);
+    fault("{\"match\":{\"verb\":\"watch\"},\"event_delay_ms\":100000}");
+    snprintf(path, sizeof path, LEASES "?watch=1&allowWatchBookmarks=true&resourceVersion=%" PRIu64,
+             kubesim_resource_version(w.sim));
+    watch(&w, &x, path);
+    world_pass(&w, 50 * SECOND);
+    patch(&w, LEASES "/a", "{\"spec\":{\"holderIdentity\":\"1\"}}");
+    world_pass(&w, 99 * SECOND);
+    assert_string_equal(events(&w, &x), "/WAIT");
+    world_pass(&w, SECOND);
+    assert_string_equal(events(&w, &x), "MODIFIED a,BOOKMARK/WAIT");
+    watch_end(&x);
+}
+
 static void test_bad_faults(void **state)
 {
     static const char *const cases[] = {"",
@@ -491,6 +510,7 @@ int main(void)
         CASE(test_hangs),
         CASE(test_faults_of_watches),
         CASE(test_late_events),
+        CASE(test_bookmarks_do_not_overtake_late_events),
         CASE(test_bad_faults),
         CASE(test_control_of_faults),
         CASE(test_freeze),
