@@ -39,10 +39,10 @@ class Tally:
             self.failures.append(name)
 
 
-def run(command, timeout, env=None):
+def run(command, timeout, env=None, cwd=ROOT):
     """(exit status, output); a status of None means that it ran out of time."""
     full_env = dict(os.environ, **SANITIZER, **(env or {}))
-    process = subprocess.Popen(command, cwd=ROOT, env=full_env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    process = subprocess.Popen(command, cwd=cwd, env=full_env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, start_new_session=True)
     try:
         output, _ = process.communicate(timeout=timeout)
@@ -71,6 +71,15 @@ def build(tally, folder, target=None):
     return True
 
 
+def count_unittest(output):
+    """Python's unittest says `Ran N tests` and, if so, `FAILED (failures=A, errors=B)`."""
+    ran = re.search(r"^Ran (\d+) tests? in", output, re.M)
+    if not ran:
+        return 0, 0
+    bad = sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", output))
+    return max(int(ran.group(1)) - bad, 0), bad
+
+
 def count_cmocka(output):
     """cmocka reports `[  PASSED  ] N test(s).` and `[  FAILED  ] N test(s), listed below`, once for each group."""
     passed = sum(int(n) for n in re.findall(r"\[  PASSED  \] (\d+) test\(s\)", output))
@@ -80,8 +89,10 @@ def count_cmocka(output):
 
 def run_program(folder, test, tally):
     name = f"{os.path.basename(folder)} {test['name']}"
-    status, output = run(test["cmd"], test.get("timeout") or 120, test.get("env"))
+    status, output = run(test["cmd"], test.get("timeout") or 120, test.get("env"), test.get("workdir") or os.path.join(ROOT, "build", folder))
     passed, failed = count_cmocka(output)
+    if passed + failed == 0:
+        passed, failed = count_unittest(output)
     if passed + failed == 0:
         passed, failed = (1, 0) if status == 0 else (0, 1)
     elif status != 0 and failed == 0:
@@ -118,9 +129,12 @@ def stage_fuzz(tally, seconds=4):
     """A short look for new faults; the corpus itself is replayed as unit tests in every build."""
     if not build(tally, "fuzz"):
         return
-    folder = os.path.join(ROOT, "build", "fuzz", "tests", "fuzz")
-    names = sorted(n for n in os.listdir(folder) if n.startswith("fuzz_") and os.access(os.path.join(folder, n), os.X_OK)
-                   and os.path.isfile(os.path.join(folder, n)))
+    programs = {}
+    for folder in ("tests/fuzz", "kubesim"):
+        path = os.path.join(ROOT, "build", "fuzz", folder)
+        programs.update({n: os.path.join(path, n) for n in os.listdir(path)
+                         if n.startswith("fuzz_") and os.path.isfile(os.path.join(path, n)) and os.access(os.path.join(path, n), os.X_OK)})
+    names = sorted(programs)
     seed = int(time.time())
     print(f"fuzz: {len(names)} fuzzers for {seconds} s each, seed {seed}")
 
@@ -129,7 +143,7 @@ def stage_fuzz(tally, seconds=4):
         shutil.rmtree(work, ignore_errors=True)
         os.makedirs(work)
         corpus = os.path.join(ROOT, "tests", "fuzz", "corpus", name[len("fuzz_"):])
-        status, output = run([os.path.join(folder, name), f"-max_total_time={seconds}", f"-seed={seed}", "-timeout=10", "-rss_limit_mb=2048",
+        status, output = run([programs[name], f"-max_total_time={seconds}", f"-seed={seed}", "-timeout=10", "-rss_limit_mb=2048",
                               "-max_len=16384", "-print_final_stats=0", "-verbosity=0", f"-artifact_prefix={work}/", work, corpus], 120)
         if status != 0:
             show_failure(name, output)
@@ -154,9 +168,9 @@ def stage_peers(tally):
     return status == 0
 
 
-def stage_pytest(tally, name, arguments, timeout):
+def stage_pytest(tally, name, arguments, timeout, more_env=None):
     """A pytest suite; its own last line is read."""
-    env = {"PYTHONDONTWRITEBYTECODE": "1"}
+    env = {"PYTHONDONTWRITEBYTECODE": "1", **(more_env or {})}
     status, output = run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", *arguments], timeout, env)
     counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|skipped|errors?)", output.strip().split("\n")[-1])}
     failed = counts.get("failed", 0) + counts.get("error", 0) + counts.get("errors", 0)
@@ -185,6 +199,8 @@ def main():
             ("fuzz", lambda: stage_fuzz(tally)),
             ("e2e kubesim", lambda: stage_pytest(tally, "e2e on kubesim", ["tests/e2e", "--server=kubesim"], 1200)),
             ("peers", lambda: have_peers.append(stage_peers(tally))),
+            ("integration", lambda: stage_pytest(tally, "integration with real peers", ["tests/integration"], 900,
+                                                 {"BATON_BUILD": os.path.join(ROOT, "build", "plain")})),
             ("e2e apiserver", lambda: not have_peers or have_peers[0]
              and stage_pytest(tally, "e2e on the real API server", ["tests/e2e", "--server=apiserver"], 1800)),
         ]

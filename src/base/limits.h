@@ -13,7 +13,7 @@
 #define LIMIT_CONFIG_NODES 200000              /* nodes of one document after aliases are followed: "billion laughs" */
 #define LIMIT_CONFIG_EXPANSIONS 1000           /* rounds of ${...}; the reference uses the same number */
 #define LIMIT_CONFIG_MESSAGES 200              /* errors, and warnings, that are kept and shown: nobody reads more */
-#define LIMIT_CONFIG_EXPANDED_BYTES (64 * MIB) /* all texts that ${...} makes and reads in one load: references that double */
+#define LIMIT_CONFIG_EXPANDED_BYTES (16 * MIB) /* all texts that ${...} makes and reads in one load: references that double */
 #define LIMIT_COMPONENT_NAME_BYTES 1024        /* as in the reference */
 
 /* -- files and processes -- */

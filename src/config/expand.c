@@ -53,13 +53,17 @@ static bool fail(struct resolver *r, const struct node *n, const struct trail *t
     return false;
 }
 
-static bool last_before(str s, str needle, size_t *at)
+/* The last "${" of the text. */
+static bool find_last_open(str s, size_t *at)
 {
-    for (size_t i = s.len; i-- > 0;) {
-        if (str_starts_with(str_skip(s, i), needle)) {
-            *at = i;
+    while (s.len > 0) {
+        const char *dollar = memrchr(s.data, '$', s.len);
+        if (dollar == NULL)
+            return false;
+        *at = (size_t)(dollar - s.data);
+        if (*at + 1 < s.len && s.data[*at + 1] == '{')
             return true;
-        }
+        s.len = *at;
     }
     return false;
 }
@@ -71,7 +75,7 @@ static bool find_reference(str text, str *reference)
     if (!str_find(text, STR("${"), &open))
         return false;
     while (str_find(text, STR("}"), &close)) {
-        if (!last_before(str_make(text.data, close + 1), STR("${"), &open)) {
+        if (!find_last_open(str_make(text.data, close + 1), &open)) {
             text = str_skip(text, close + 1);
             continue;
         }
@@ -95,6 +99,11 @@ static bool retrieve(struct resolver *r, const struct node *n, const struct trai
     if (!str_find(uri, STR(":"), &at)) {
         scheme = STR("env");
         opaque = uri;
+    } else if (str_find(uri, STR(":-"), &at) && memchr(uri.data, ':', uri.len) == uri.data + at) {
+        /* As in a shell. The default is not shown. */
+        return err_set(
+            err, "invalid uri: \"%.*s:-...\"; write ${env:%.*s:-...} to give a variable a default",
+            (int)at, uri.data, (int)at, uri.data);
     } else if (!location_split(uri, &scheme, &opaque)) {
         return err_set(err, "invalid uri: \"%.*s\"", STR_ARG(uri));
     }

@@ -17,7 +17,7 @@
 #include "base/limits.h"
 #include "io/loop_uv.h"
 
-enum { FLUSH_AT_EXIT_MS = 1000, FLUSH_AT_ONCE_MS = 100, SIGNAL_COUNT = 3 };
+enum { FLUSH_AT_EXIT_MS = 1000, FLUSH_AT_ONCE_MS = 500, SIGNAL_COUNT = 3 };
 
 struct process {
     struct log_outputs *outputs;

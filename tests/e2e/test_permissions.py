@@ -1,7 +1,7 @@
 """RBAC: what is said when a permission is missing, and what the least Role is good for."""
 import pytest
 import yaml
-from harness.replicas import FOLLOWS, LED
+from harness.replicas import LED
 from harness.world import wait_until
 
 DENIED = "No permission for the Lease"

@@ -151,7 +151,7 @@ def test_second_signal_ends_at_once(troubled_world):
     world.expect(a, "Received signal from OS", signal="terminated")
     again = a.signal(signal.SIGTERM)
     assert a.wait(5) == 1
-    assert time.time() - again < 1
+    assert time.time() - again < 2
     assert a.wait_log("Second signal, ending at once", 1)
 
 
@@ -183,7 +183,7 @@ def test_release_can_be_switched_off(world):
     assert world.api.holder(world.lease) == "a_uid-of-a"
 
 
-def test_followers_are_told_of_the_next_leader_after_a_reload(world):
+def test_three_replicas_after_a_reload_hand_over_down_to_the_last(world):
     a, b = world.start_pair()
     reload(world, b)
     c = world.start_standby("c")

@@ -301,6 +301,20 @@ static void test_unset_is_told_once(void **state)
     assert_int_equal(f->messages.warning_count, 2);
 }
 
+/* The shell's form of a default is a likely mistake. */
+static void test_default_without_scheme(void **state)
+{
+    struct fixture *f = *state;
+    CHECK_REFUSED(f,
+                  "yaml:: a: invalid uri: \"HOST_X:-...\"; write ${env:HOST_X:-...} to give a "
+                  "variable a default\n",
+                  "yaml:a: x${HOST_X:-s3cret}");
+    CHECK_REFUSED(f,
+                  "yaml:: a: invalid uri: \"HOST:-...\"; write ${env:HOST:-...} to give a variable "
+                  "a default\n",
+                  "yaml:a: ${HOST:-}");
+}
+
 static void test_files_in_values(void **state)
 {
     struct fixture *f = *state;
@@ -356,9 +370,9 @@ static void test_growth(void **state)
     setenv("DOUBLE", "${DOUBLE}${DOUBLE}x", 1);
     setenv("PAIR", "[\"${PAIR}\", \"${PAIR}\"]", 1);
     setenv("COMMENT", "[1] # ${COMMENT} ${COMMENT}", 1);
-    CHECK_REFUSED(f, "yaml:: a: references expand to more than 67108864 bytes\n",
+    CHECK_REFUSED(f, "yaml:: a: references expand to more than 16777216 bytes\n",
                   "yaml:a: x${DOUBLE}");
-    CHECK_REFUSED(f, "yaml:: a: references expand to more than 67108864 bytes\n",
+    CHECK_REFUSED(f, "yaml:: a: references expand to more than 16777216 bytes\n",
                   "yaml:a: ${PAIR}");
     /* Each level deeper once, its raw text without a reference: the way to the bound on depth. */
     for (int i = 0; i < LIMIT_CONFIG_DEPTH; i++) {
@@ -543,6 +557,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_expansions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unset_is_told_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_default_without_scheme, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files_in_values, setup, teardown),
         cmocka_unit_test_setup_teardown(test_all_errors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rounds, setup, teardown),

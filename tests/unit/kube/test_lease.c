@@ -137,8 +137,8 @@ static void test_absent_and_null_fields(void **state)
     static const char *const texts[] = {
         "{\"metadata\":{\"name\":\"x\"}}",
         "{\"metadata\":{\"name\":\"x\",\"annotations\":null},\"spec\":null}",
-        "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"holderIdentity\":null,\"leaseDurationSeconds\":null,"
-        "\"acquireTime\":null,\"renewTime\":null,\"leaseTransitions\":null}}",
+        ("{\"metadata\":{\"name\":\"x\"},\"spec\":{\"holderIdentity\":null,\"leaseDurationSeconds\":null,"
+         "\"acquireTime\":null,\"renewTime\":null,\"leaseTransitions\":null}}"),
         "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"renewTime\":\"yesterday\",\"acquireTime\":\"\"}}",
     };
     for (size_t i = 0; i < COUNT_OF(texts); i++) {

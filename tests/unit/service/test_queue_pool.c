@@ -210,7 +210,6 @@ static void let_go(void *arg)
     assert_false(w->stopped); /* a thread still works on memory of the queue */
     assert_int_equal(w->outcomes[OUTCOME_DROPPED], 1);
     assert_int_equal(queue_statistics(w->queue)->request_count, 2);
-    w->hold = false;
     for (int i = 0; i < 2; i++)
         sem_post(&w->go);
 }
