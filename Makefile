@@ -59,7 +59,7 @@ deps-test:
 	@sh scripts/install-deps.sh build test
 
 build/release/build.ninja:
-	meson setup build/release --buildtype=release -Db_lto=true >/dev/null
+	meson setup build/release -Doptimization=2 -Ddebug=false -Db_lto=true >/dev/null
 build/debug/build.ninja:
 	meson setup build/debug --buildtype=debug >/dev/null
 # clang, as gcc's sanitizers bring warnings about code that cannot be reached

@@ -223,14 +223,16 @@ static void control_drop_watches(struct kubesim_call *call)
 
 static void control_freeze(struct kubesim_call *call)
 {
-    int64_t for_ns;
+    int64_t for_ns = 0;
     const struct dom *body = control_body(call, "for_ms");
     if (body == NULL || !read_ms(call, body, "for_ms", &for_ns))
         return;
-    kubesim_freeze(call->sim, true);
+    struct kubesim *sim = call->sim;
+    kubesim_freeze(sim, true);
     if (for_ns > 0) {
-        call->sim->frozen_until_ns = sim_now(call->sim) + for_ns;
-        sim_wake_at(call->sim, call->sim->frozen_until_ns);
+        int64_t until_ns = sim_now(sim) + for_ns;
+        sim->frozen_until_ns = until_ns;
+        sim_wake_at(sim, until_ns);
     }
     answer_done(call);
 }

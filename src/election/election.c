@@ -545,3 +545,10 @@ void election_step(struct election *m, const struct election_event *event, int64
     claim_if_due(m, now_ns, out);
     out->wake_ns = next_wake_ns(m);
 }
+
+int64_t election_renew_soon(struct election *m, int64_t at_ns)
+{
+    if (m->state == ELECTION_LEADING && m->call == CALL_NONE && m->act_call == CALL_RENEW && at_ns < m->act_at_ns)
+        m->act_at_ns = at_ns;
+    return next_wake_ns(m);
+}

@@ -25,7 +25,7 @@ static str holder_name(const struct elector *e)
 
 static void log_led(struct elector *e)
 {
-    static const char *const from[] = {"nobody", "released", "expired", "own"};
+    static const char *const from[] = {"unknown", "released", "expired", "own"};
     log_info(&e->logger, "This replica leads now", F_STR("identity", e->identity), F_INT("transitions", e->current.transitions),
              F_STR("lease_uid", e->current.uid), F_CSTR("predecessor", from[e->inheritance]));
 }

@@ -6,6 +6,9 @@
 
 #include "base/limits.h"
 
+/* The first note on a receiver is written so soon after its first tick. */
+#define NOTE_DELAY_NS INT64_C(50000000)
+
 /* Reads the note of `current` if the record's own token vouches for it: client-go leaders keep annotations they do not know, so a
  * note may be older than the term before ours. */
 static void read_note(struct elector *e, struct note *note)
@@ -62,8 +65,12 @@ void elector_inherit(struct elector *e, bool reopened)
 
 void elector_note_set(struct elector *e, str receiver_id, const struct note_entry *entry)
 {
-    if (e->leading || e->machine.state == ELECTION_RELEASING)
-        note_put(&e->note, receiver_id, entry);
+    if (!e->leading && e->machine.state != ELECTION_RELEASING)
+        return;
+    bool is_new = note_find(&e->note, receiver_id) == NULL;
+    note_put(&e->note, receiver_id, entry);
+    if (is_new) /* a crash before the next renewal must not lose it; others may follow in a moment */
+        loop_timer_set(&e->timer, election_renew_soon(&e->machine, loop_boot_ns(e->loop) + NOTE_DELAY_NS));
 }
 
 enum inheritance elector_note_get(const struct elector *e, str receiver_id, struct note_entry *entry, int64_t *gate_closed_ns)

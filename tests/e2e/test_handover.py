@@ -137,8 +137,18 @@ def test_sigkill_is_taken_over_when_the_lease_has_expired(world):
     assert {(tick - aligned[0]) % INTERVAL for tick in aligned} == {0}, "the successor ticks on another grid"
 
 
+def test_first_note_does_not_wait_for_the_next_renewal(world):
+    """With the default durations the next renewal is 5 s away."""
+    settings = {"lease_duration": "15s", "renew_deadline": "10s", "retry_period": "2s"}
+    watch = world.watch()
+    world.start_leader("a", world.config("a", extensions={"leaderelector/foo": world.extension(**settings)}))
+    def has_note():
+        lease = watch.events[-1][2]
+        return '"id":"dummy/foo"' in lease["metadata"].get("annotations", {}).get("baton.dev/note", "")
+    wait_until(has_note, 3, "a note on dummy/foo")
+
+
 def test_sigkill_before_the_first_renewal_doubles_nothing(world):
-    """There is no hand-over note yet: the successor begins afresh, later than anything that the leader may have emitted."""
     a, b = world.start_pair()
     world.output(a).wait_more(1)
     killed = a.signal(signal.SIGKILL)
