@@ -30,7 +30,8 @@
 
 const char *election_state_name(enum election_state s)
 {
-    static const char *const names[] = {"learning", "following", "claiming", "leading", "releasing", "stopped"};
+    static const char *const names[] = {"learning", "following", "claiming",
+                                        "leading",  "releasing", "stopped"};
     CHECK((size_t)s < COUNT_OF(names));
     return names[s];
 }
@@ -54,8 +55,12 @@ int64_t election_renew_interval_ns(const struct election_config *c)
 
 void election_init(struct election *m, const struct election_config *config)
 {
-    CHECK(config->duration_ns > 0 && config->margin_ns >= 0 && config->margin_ns < config->duration_ns);
-    *m = (struct election){.config = *config, .state = ELECTION_LEARNING, .claim_at_ns = INT64_MAX, .act_at_ns = INT64_MAX};
+    CHECK(config->duration_ns > 0 && config->margin_ns >= 0 &&
+          config->margin_ns < config->duration_ns);
+    *m = (struct election){.config = *config,
+                           .state = ELECTION_LEARNING,
+                           .claim_at_ns = INT64_MAX,
+                           .act_at_ns = INT64_MAX};
 }
 
 static void report(struct election_actions *out, enum election_report what)
@@ -89,12 +94,14 @@ static int64_t jitter(int64_t ns, uint64_t random)
 static int64_t retry_delay_ns(const struct election *m, const struct election_event *event)
 {
     uint32_t doublings = m->failure_count > 1 ? m->failure_count - 1 : 0;
-    int64_t delay_ns = doublings > 10 ? m->config.retry_period_ns
-                                      : min_i64(RETRY_FIRST_NS << doublings, m->config.retry_period_ns);
+    int64_t delay_ns = doublings > 10
+                           ? m->config.retry_period_ns
+                           : min_i64(RETRY_FIRST_NS << doublings, m->config.retry_period_ns);
     return max_i64(jitter(delay_ns, event->random), event->retry_after_ns);
 }
 
-static void start_call(struct election *m, enum election_call call, int64_t now_ns, struct election_actions *out)
+static void start_call(struct election *m, enum election_call call, int64_t now_ns,
+                       struct election_actions *out)
 {
     CHECK(m->call == CALL_NONE && out->call == CALL_NONE);
     m->call = call;
@@ -159,7 +166,8 @@ static void follow(struct election *m, int64_t now_ns, struct election_actions *
 /* Sends a claim or creation if its time has come and nothing is under way. */
 static void claim_if_due(struct election *m, int64_t now_ns, struct election_actions *out)
 {
-    if (m->state != ELECTION_FOLLOWING || m->call != CALL_NONE || out->call != CALL_NONE || now_ns < m->claim_at_ns)
+    if (m->state != ELECTION_FOLLOWING || m->call != CALL_NONE || out->call != CALL_NONE ||
+        now_ns < m->claim_at_ns)
         return;
     if (m->act_at_ns <= now_ns && m->act_call == CALL_GET)
         return; /* a read goes first: we know that our knowledge is old */
@@ -174,7 +182,8 @@ static void claim_if_due(struct election *m, int64_t now_ns, struct election_act
     start_call(m, m->present ? CALL_CLAIM : CALL_CREATE, now_ns, out);
 }
 
-static void lose(struct election *m, enum election_report why, int64_t now_ns, struct election_actions *out)
+static void lose(struct election *m, enum election_report why, int64_t now_ns,
+                 struct election_actions *out)
 {
     report(out, m->gate_reported_open ? why : REPORT_FOLLOWING);
     close_gate(m);
@@ -188,7 +197,8 @@ static int64_t gate_after(const struct election *m, int64_t sent_ns, int64_t rec
 }
 
 /* A newer version while we lead. */
-static void leader_sees(struct election *m, const struct election_lease *lease, int64_t now_ns, struct election_actions *out)
+static void leader_sees(struct election *m, const struct election_lease *lease, int64_t now_ns,
+                        struct election_actions *out)
 {
     learn(m, lease, now_ns);
     if (lease->holder != HOLDER_ME) {
@@ -205,8 +215,8 @@ static void leader_sees(struct election *m, const struct election_lease *lease, 
     }
 }
 
-static void observe(struct election *m, const struct election_lease *lease, bool authoritative, int64_t now_ns,
-                    struct election_actions *out)
+static void observe(struct election *m, const struct election_lease *lease, bool authoritative,
+                    int64_t now_ns, struct election_actions *out)
 {
     bool newer = !m->seen || lease->version > m->lease.version;
     bool back_in_time = authoritative && m->seen && lease->version < m->lease.version;
@@ -223,7 +233,8 @@ static void observe(struct election *m, const struct election_lease *lease, bool
     if (m->seen && lease->holder == HOLDER_NONE && !lease->released && !lease->pristine)
         report(out, REPORT_CLEARED);
     learn(m, lease, now_ns);
-    bool foreign = lease->holder == HOLDER_OTHER || (lease->holder == HOLDER_TWIN && !m->config.may_take_back);
+    bool foreign =
+        lease->holder == HOLDER_OTHER || (lease->holder == HOLDER_TWIN && !m->config.may_take_back);
     if (foreign && lease->holder_hash != holder_before)
         report(out, REPORT_FOLLOWING);
     if (m->state == ELECTION_LEARNING || m->state == ELECTION_FOLLOWING)
@@ -237,10 +248,12 @@ static void observe_absent(struct election *m, int64_t now_ns, struct election_a
     bool was_present = m->seen && m->present;
     m->present = false;
     bool watched_since = m->watch_up && m->absent_ns >= m->watch_up_ns;
-    bool unsure = m->seen && !watched_since && now_ns - m->absent_ns > m->config.retry_period_ns * 3 / 2;
+    bool unsure =
+        m->seen && !watched_since && now_ns - m->absent_ns > m->config.retry_period_ns * 3 / 2;
     if (was_present)
         report(out, REPORT_GONE);
-    if (was_present || unsure) { /* it went away now, or it may have been there meanwhile: wait, as for a cleared name */
+    if (was_present ||
+        unsure) { /* it went away now, or it may have been there meanwhile: wait, as for a cleared name */
         m->promised_ns = max_i64(m->promised_ns, now_ns + m->longest_ns);
         m->confirming = false;
     }
@@ -256,7 +269,8 @@ static void observe_absent(struct election *m, int64_t now_ns, struct election_a
 
 /* ---- ends of calls ---- */
 
-static void write_succeeded(struct election *m, const struct election_lease *lease, int64_t now_ns, struct election_actions *out)
+static void write_succeeded(struct election *m, const struct election_lease *lease, int64_t now_ns,
+                            struct election_actions *out)
 {
     bool was_open = m->gate_reported_open;
     bool was_leading = m->state == ELECTION_LEADING;
@@ -288,7 +302,8 @@ static void write_succeeded(struct election *m, const struct election_lease *lea
     m->gate_reported_open = true;
 }
 
-static void get_done(struct election *m, const struct election_event *event, int64_t now_ns, struct election_actions *out)
+static void get_done(struct election *m, const struct election_event *event, int64_t now_ns,
+                     struct election_actions *out)
 {
     if (event->outcome == CALL_NOT_FOUND) {
         observe_absent(m, now_ns, out);
@@ -302,14 +317,17 @@ static void get_done(struct election *m, const struct election_event *event, int
 }
 
 /* A call that gave no knowledge: what to do next, and when. */
-static void call_failed(struct election *m, enum election_call call, const struct election_event *event, int64_t now_ns)
+static void call_failed(struct election *m, enum election_call call,
+                        const struct election_event *event, int64_t now_ns)
 {
     m->failure_count++;
     if (event->outcome == CALL_UNKNOWN)
         m->fresh_connection = true;
     m->confirming = false;
-    int64_t delay_ns = event->outcome == CALL_FORBIDDEN ? jitter(FORBIDDEN_RETRY_NS, event->random) : retry_delay_ns(m, event);
-    bool may_stand = event->outcome == CALL_UNKNOWN || event->outcome == CALL_CONFLICT || event->outcome == CALL_NOT_FOUND;
+    int64_t delay_ns = event->outcome == CALL_FORBIDDEN ? jitter(FORBIDDEN_RETRY_NS, event->random)
+                                                        : retry_delay_ns(m, event);
+    bool may_stand = event->outcome == CALL_UNKNOWN || event->outcome == CALL_CONFLICT ||
+                     event->outcome == CALL_NOT_FOUND;
     if (m->state == ELECTION_CLAIMING) {
         m->state = m->seen ? ELECTION_FOLLOWING : ELECTION_LEARNING;
         /* Somebody may have been seen meanwhile. */
@@ -329,7 +347,11 @@ static void call_failed(struct election *m, enum election_call call, const struc
     }
     if (m->state == ELECTION_LEADING) {
         bool read_first = may_stand && call != CALL_GET;
-        act_later(m, read_first ? CALL_GET : m->present ? CALL_RENEW : CALL_CREATE, read_first ? now_ns : now_ns + delay_ns);
+        act_later(m,
+                  read_first   ? CALL_GET
+                  : m->present ? CALL_RENEW
+                               : CALL_CREATE,
+                  read_first ? now_ns : now_ns + delay_ns);
         return;
     }
     act_later(m, CALL_GET, now_ns + (call == CALL_GET ? delay_ns : 0));
@@ -350,7 +372,8 @@ static void finish_release(struct election *m, bool released, struct election_ac
     report(out, released ? REPORT_RELEASED : REPORT_RELEASE_FAILED);
 }
 
-static void release_done(struct election *m, enum election_call call, const struct election_event *event, int64_t now_ns,
+static void release_done(struct election *m, enum election_call call,
+                         const struct election_event *event, int64_t now_ns,
                          struct election_actions *out)
 {
     if (call == CALL_RELEASE && event->outcome == CALL_OK) {
@@ -377,13 +400,15 @@ static void release_done(struct election *m, enum election_call call, const stru
     m->failure_count++;
     if (event->outcome == CALL_UNKNOWN)
         m->fresh_connection = true;
-    bool read_now = call != CALL_GET && event->outcome != CALL_REFUSED && event->outcome != CALL_FORBIDDEN;
-    act_later(m, read_now || call == CALL_GET ? CALL_GET : CALL_RELEASE, read_now ? now_ns : now_ns + retry_delay_ns(m, event));
+    bool read_now =
+        call != CALL_GET && event->outcome != CALL_REFUSED && event->outcome != CALL_FORBIDDEN;
+    act_later(m, read_now || call == CALL_GET ? CALL_GET : CALL_RELEASE,
+              read_now ? now_ns : now_ns + retry_delay_ns(m, event));
 }
 
 /* A missing permission is reported once for each kind of call, until that call has succeeded. */
-static void note_permission(struct election *m, enum election_call call, const struct election_event *event,
-                            struct election_actions *out)
+static void note_permission(struct election *m, enum election_call call,
+                            const struct election_event *event, struct election_actions *out)
 {
     unsigned bit = 1U << call;
     if (event->outcome == CALL_FORBIDDEN && (m->forbidden_calls & bit) == 0) {
@@ -396,7 +421,8 @@ static void note_permission(struct election *m, enum election_call call, const s
         m->failure_count = 0;
 }
 
-static void call_done(struct election *m, const struct election_event *event, int64_t now_ns, struct election_actions *out)
+static void call_done(struct election *m, const struct election_event *event, int64_t now_ns,
+                      struct election_actions *out)
 {
     enum election_call call = m->call;
     CHECK(call != CALL_NONE);
@@ -423,7 +449,8 @@ static void stop(struct election *m, int64_t now_ns, struct election_actions *ou
     if (m->state == ELECTION_STOPPED || m->stop_requested)
         return;
     m->stop_requested = true;
-    bool ours = m->state == ELECTION_LEADING || (m->seen && m->present && m->lease.holder == HOLDER_ME);
+    bool ours =
+        m->state == ELECTION_LEADING || (m->seen && m->present && m->lease.holder == HOLDER_ME);
     bool claiming = m->state == ELECTION_CLAIMING; /* it may succeed: then it must be given back */
     close_gate(m);
     if (!m->config.release || (!ours && !claiming)) {
@@ -449,7 +476,8 @@ static void pass_deadlines(struct election *m, int64_t now_ns, struct election_a
         m->gate_reported_open = false;
         report(out, REPORT_LOST_GATE);
     }
-    if (m->state == ELECTION_LEADING && !m->deadline_reported && now_ns >= m->renewed_ns + m->config.renew_deadline_ns) {
+    if (m->state == ELECTION_LEADING && !m->deadline_reported &&
+        now_ns >= m->renewed_ns + m->config.renew_deadline_ns) {
         m->deadline_reported = true;
         report(out, REPORT_RENEW_DEADLINE);
     }
@@ -506,7 +534,8 @@ static void watch_changed(struct election *m, bool up, int64_t now_ns)
         act_never(m);
 }
 
-void election_step(struct election *m, const struct election_event *event, int64_t now_ns, struct election_actions *out)
+void election_step(struct election *m, const struct election_event *event, int64_t now_ns,
+                   struct election_actions *out)
 {
     *out = (struct election_actions){.call = CALL_NONE};
     switch (event->kind) {
@@ -520,7 +549,8 @@ void election_step(struct election *m, const struct election_event *event, int64
             observe(m, &event->lease, false, now_ns, out);
         break;
     case EVENT_ABSENT:
-        if (m->state != ELECTION_STOPPED && m->state != ELECTION_CLAIMING && m->state != ELECTION_RELEASING)
+        if (m->state != ELECTION_STOPPED && m->state != ELECTION_CLAIMING &&
+            m->state != ELECTION_RELEASING)
             observe_absent(m, now_ns, out);
         break;
     case EVENT_DELETED:
@@ -548,7 +578,8 @@ void election_step(struct election *m, const struct election_event *event, int64
 
 int64_t election_renew_soon(struct election *m, int64_t at_ns)
 {
-    if (m->state == ELECTION_LEADING && m->call == CALL_NONE && m->act_call == CALL_RENEW && at_ns < m->act_at_ns)
+    if (m->state == ELECTION_LEADING && m->call == CALL_NONE && m->act_call == CALL_RENEW &&
+        at_ns < m->act_at_ns)
         m->act_at_ns = at_ns;
     return next_wake_ns(m);
 }

@@ -40,12 +40,13 @@ void elector_set_free(struct elector_set *set)
     mem_free(set);
 }
 
-static struct elector_client *client_get(struct elector_set *set, const struct kube_config *config, struct err *err)
+static struct elector_client *client_get(struct elector_set *set, const struct kube_config *config,
+                                         struct err *err)
 {
     struct kube_client *kube = kube_client_new(set->loop, &set->logger, config, err);
     if (kube == NULL)
         return NULL;
-    list_for_each(node, &set->clients) {
+    list_for_each (node, &set->clients) {
         struct elector_client *c = CONTAINER_OF(node, struct elector_client, link);
         if (str_eq(kube_client_key(c->kube), kube_client_key(kube))) {
             kube_client_free(kube);
@@ -75,13 +76,15 @@ static int64_t request_timeout_ns(const struct elector_config *c)
 {
     if (c->request_timeout_ns > 0)
         return c->request_timeout_ns;
-    int64_t ns = c->renew_deadline_ns / 4 < c->retry_period_ns ? c->renew_deadline_ns / 4 : c->retry_period_ns;
+    int64_t ns = c->renew_deadline_ns / 4 < c->retry_period_ns ? c->renew_deadline_ns / 4
+                                                               : c->retry_period_ns;
     return ns < 500 * MS ? 500 * MS : ns;
 }
 
 static void configure(struct elector *e, const struct elector_config *c)
 {
-    e->config = *c; /* its texts are used while an elector is made only; e->name and so on are copies */
+    e->config =
+        *c; /* its texts are used while an elector is made only; e->name and so on are copies */
     e->request_timeout_ns = request_timeout_ns(c);
     e->machine.config.duration_ns = c->lease_duration_ns;
     e->machine.config.renew_deadline_ns = c->renew_deadline_ns;
@@ -92,9 +95,12 @@ static void configure(struct elector *e, const struct elector_config *c)
 
 static bool same_settings(const struct elector *e, const struct elector_config *c)
 {
-    return e->config.lease_duration_ns == c->lease_duration_ns && e->config.renew_deadline_ns == c->renew_deadline_ns &&
-           e->config.retry_period_ns == c->retry_period_ns && e->config.safety_margin_ns == c->safety_margin_ns &&
-           e->config.release_on_shutdown == c->release_on_shutdown && e->request_timeout_ns == request_timeout_ns(c) &&
+    return e->config.lease_duration_ns == c->lease_duration_ns &&
+           e->config.renew_deadline_ns == c->renew_deadline_ns &&
+           e->config.retry_period_ns == c->retry_period_ns &&
+           e->config.safety_margin_ns == c->safety_margin_ns &&
+           e->config.release_on_shutdown == c->release_on_shutdown &&
+           e->request_timeout_ns == request_timeout_ns(c) &&
            (c->identity.len == 0 || str_eq(e->identity, c->identity));
 }
 
@@ -105,8 +111,8 @@ static void on_timer(void *arg)
 
 static void on_done(void *arg);
 
-static struct elector *elector_new(struct elector_set *set, struct elector_client *client, const struct elector_config *config,
-                                   str namespace)
+static struct elector *elector_new(struct elector_set *set, struct elector_client *client,
+                                   const struct elector_config *config, str namespace)
 {
     struct elector *e = mem_zalloc(sizeof *e);
     e->set = set;
@@ -125,7 +131,8 @@ static struct elector *elector_new(struct elector_set *set, struct elector_clien
     e->incarnation = arena_str(&e->arena, buf_view(&text));
     buf_clear(&text);
     buf_text(&text, "\"lease\": ");
-    buf_json_string(&text, arena_printf(&e->arena, "%.*s/%.*s", STR_ARG(namespace), STR_ARG(e->name)));
+    buf_json_string(&text,
+                    arena_printf(&e->arena, "%.*s/%.*s", STR_ARG(namespace), STR_ARG(e->name)));
     e->logger = set->logger;
     e->logger.fields_json = arena_str(&e->arena, buf_view(&text));
     buf_deinit(&text);
@@ -134,7 +141,8 @@ static struct elector *elector_new(struct elector_set *set, struct elector_clien
         .duration_ns = config->lease_duration_ns,
         .margin_ns = config->safety_margin_ns,
         .stagger_ns = (int64_t)(loop_random_u64(e->loop) % 200) * MS,
-        .may_take_back = identity_is_exclusive(e->identity, pod_uid, e->namespace, e->name, &e->socket_fd),
+        .may_take_back =
+            identity_is_exclusive(e->identity, pod_uid, e->namespace, e->name, &e->socket_fd),
     };
     election_init(&e->machine, &machine);
     configure(e, config);
@@ -150,24 +158,30 @@ static struct elector *elector_new(struct elector_set *set, struct elector_clien
     return e;
 }
 
-struct elector *elector_get(struct elector_set *set, const struct elector_config *config, uint64_t generation, struct err *err)
+struct elector *elector_get(struct elector_set *set, const struct elector_config *config,
+                            uint64_t generation, struct err *err)
 {
     struct elector_client *client = client_get(set, &config->kube, err);
     if (client == NULL)
         return NULL;
-    str namespace = config->lease_namespace.len > 0 ? config->lease_namespace : kube_client_namespace(client->kube);
+    str namespace = config->lease_namespace.len > 0 ? config->lease_namespace
+                                                    : kube_client_namespace(client->kube);
     if (namespace.len == 0) {
         client_unref(client);
-        err_set(err, "lease_namespace is not set, and neither POD_NAMESPACE nor the credentials name a namespace");
+        err_set(err, "lease_namespace is not set, and neither POD_NAMESPACE nor the credentials "
+                     "name a namespace");
         return NULL;
     }
-    list_for_each(node, &set->electors) {
+    list_for_each (node, &set->electors) {
         struct elector *e = CONTAINER_OF(node, struct elector, link);
-        if (e->client != client || !str_eq(e->name, config->lease_name) || !str_eq(e->namespace, namespace) || e->ref_count == 0)
+        if (e->client != client || !str_eq(e->name, config->lease_name) ||
+            !str_eq(e->namespace, namespace) || e->ref_count == 0)
             continue;
         if (e->generation == generation && !same_settings(e, config)) {
             client_unref(client);
-            err_set(err, "another extension uses the Lease %.*s/%.*s with other durations, identity or options: give both the same",
+            err_set(err,
+                    "another extension uses the Lease %.*s/%.*s with other durations, identity or "
+                    "options: give both the same",
                     STR_ARG(namespace), STR_ARG(e->name));
             return NULL;
         }
@@ -269,7 +283,7 @@ static void tell_users(struct elector *e)
     /* A user may leave, or another join, while being told: begin again until all know. */
     for (bool all_told = false; !all_told;) {
         all_told = true;
-        list_for_each(node, &e->users) {
+        list_for_each (node, &e->users) {
             struct elector_user *user = CONTAINER_OF(node, struct elector_user, link);
             if (user->told_leading == e->leading)
                 continue;

@@ -45,8 +45,10 @@ static int64_t duration_of(const struct lease *lease, enum election_holder holde
     uint64_t written_s = 0;
     str incarnation, written;
     if (holder == HOLDER_OTHER || holder == HOLDER_TWIN) {
-        str_cut(lease_annotation_get(lease, STR(INCARNATION_ANNOTATION)), '/', &incarnation, &written);
-        if (str_to_u64(written, &written_s) && written_s < INT32_MAX && (int64_t)written_s > duration_s)
+        str_cut(lease_annotation_get(lease, STR(INCARNATION_ANNOTATION)), '/', &incarnation,
+                &written);
+        if (str_to_u64(written, &written_s) && written_s < INT32_MAX &&
+            (int64_t)written_s > duration_s)
             duration_s = (int64_t)written_s;
     }
     return duration_s * SECOND_NS;
@@ -62,7 +64,8 @@ struct election_lease elector_view(struct elector *e, const struct lease *lease,
         .holder_hash = sip_hash(key, lease->holder),
         .duration_ns = duration_of(lease, holder),
         .released = lease->holder.len == 0 && lease->duration_s == 1,
-        .pristine = lease->holder.len == 0 && lease->renew_ns == 0 && lease->acquire_ns == 0 && lease->transitions == 0,
+        .pristine = lease->holder.len == 0 && lease->renew_ns == 0 && lease->acquire_ns == 0 &&
+                    lease->transitions == 0,
     };
     if (!str_to_u64(lease->resource_version, &view.version))
         view.version = 0;
@@ -120,7 +123,8 @@ static void on_call_done(void *arg, const struct kube_result *result)
             event.lease = elector_view(e, &lease, e->call_kind == CALL_GET);
         } else { /* something between us and the server answered */
             unreadable = *result;
-            err_wrap(&err, "the answer to %s is not a Lease", e->call_kind == CALL_GET ? "a read" : "a write");
+            err_wrap(&err, "the answer to %s is not a Lease",
+                     e->call_kind == CALL_GET ? "a read" : "a write");
             unreadable.err = err;
             result = &unreadable;
             event.outcome = CALL_UNKNOWN;
@@ -134,8 +138,9 @@ static void on_call_done(void *arg, const struct kube_result *result)
         elector_log_failure(e, result);
     else
         elector_log_recovery(e);
-    bool watch_is_behind = e->call_kind == CALL_GET && event.outcome == CALL_OK && e->watch != NULL &&
-                           e->machine.watch_up && event.lease.version > e->watch_version;
+    bool watch_is_behind = e->call_kind == CALL_GET && event.outcome == CALL_OK &&
+                           e->watch != NULL && e->machine.watch_up &&
+                           event.lease.version > e->watch_version;
     if (event.outcome == CALL_UNKNOWN || watch_is_behind)
         elector_watch_restart(e); /* it may be as dead as this call's connection */
     elector_step(e, &event);
@@ -198,11 +203,15 @@ void elector_call_start(struct elector *e, enum election_call call, bool fresh_c
     }
     const struct kube_request request = {
         .lane = KUBE_LANE_LEASE,
-        .method = call == CALL_GET ? "GET" : call == CALL_CREATE ? "POST" : "PUT",
+        .method = call == CALL_GET      ? "GET"
+                  : call == CALL_CREATE ? "POST"
+                                        : "PUT",
         .path = buf_view(&path),
         .body = buf_view(&body),
-        .timeout_ms = (call == CALL_RELEASE && e->request_timeout_ns > RELEASE_TIMEOUT_NS ? RELEASE_TIMEOUT_NS
-                                                                                          : e->request_timeout_ns) / MS,
+        .timeout_ms = (call == CALL_RELEASE && e->request_timeout_ns > RELEASE_TIMEOUT_NS
+                           ? RELEASE_TIMEOUT_NS
+                           : e->request_timeout_ns) /
+                      MS,
         .fresh_connection = fresh_connection,
         .body_max = LIMIT_LEASE_BYTES,
         .on_done = on_call_done,

@@ -10,8 +10,10 @@
 void elector_role(struct buf *out, const struct elector *e)
 {
     buf_printf(out,
-               "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: baton-%.*s, namespace: %.*s}, rules: "
-               "[{apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [%.*s], verbs: [get, watch, update]}, "
+               "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: "
+               "baton-%.*s, namespace: %.*s}, rules: "
+               "[{apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [%.*s], "
+               "verbs: [get, watch, update]}, "
                "{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [create]}]}",
                STR_ARG(e->name), STR_ARG(e->namespace), STR_ARG(e->name));
 }
@@ -26,15 +28,16 @@ static str holder_name(const struct elector *e)
 static void log_led(struct elector *e)
 {
     static const char *const from[] = {"unknown", "released", "expired", "own"};
-    log_info(&e->logger, "This replica leads now", F_STR("identity", e->identity), F_INT("transitions", e->current.transitions),
-             F_STR("lease_uid", e->current.uid), F_CSTR("predecessor", from[e->inheritance]));
+    log_info(&e->logger, "This replica leads now", F_STR("identity", e->identity),
+             F_INT("transitions", e->current.transitions), F_STR("lease_uid", e->current.uid),
+             F_CSTR("predecessor", from[e->inheritance]));
 }
 
 static void log_lost(struct elector *e, const char *why)
 {
     double led_s = SECONDS(loop_boot_ns(e->loop) - e->led_since_ns);
-    log_warn(&e->logger, "This replica does not lead any more", F_CSTR("reason", why), F_STR("holder", holder_name(e)),
-             F_DOUBLE("led_for_s", led_s));
+    log_warn(&e->logger, "This replica does not lead any more", F_CSTR("reason", why),
+             F_STR("holder", holder_name(e)), F_DOUBLE("led_for_s", led_s));
 }
 
 static void log_forbidden(struct elector *e)
@@ -43,7 +46,9 @@ static void log_forbidden(struct elector *e)
     struct buf role;
     buf_init(&role, 4 * KIB);
     elector_role(&role, e);
-    log_error(&e->logger, "No permission for the Lease: apply this Role and bind it to the collector's service account; trying on",
+    log_error(&e->logger,
+              "No permission for the Lease: apply this Role and bind it to the collector's service "
+              "account; trying on",
               F_CSTR("verb", verbs[e->call_kind]), F_STR("role", buf_view(&role)));
     buf_deinit(&role);
 }
@@ -61,31 +66,40 @@ void elector_log_report(struct elector *e, enum election_report report)
         log_lost(e, "no renewal succeeded in time");
         break;
     case REPORT_GATE_REOPENED:
-        log_info(&e->logger, "This replica leads again: a late renewal succeeded and nobody else had claimed the Lease");
+        log_info(&e->logger, "This replica leads again: a late renewal succeeded and nobody else "
+                             "had claimed the Lease");
         break;
     case REPORT_RENEW_DEADLINE:
-        log_warn(&e->logger, "Renewals of the Lease have failed since the renew deadline",
-                 F_DOUBLE("renew_deadline_s", SECONDS(e->machine.config.renew_deadline_ns)),
-                 F_DOUBLE("stops_emitting_in_s", SECONDS(e->machine.gate_ns - loop_boot_ns(e->loop))));
+        log_warn(
+            &e->logger, "Renewals of the Lease have failed since the renew deadline",
+            F_DOUBLE("renew_deadline_s", SECONDS(e->machine.config.renew_deadline_ns)),
+            F_DOUBLE("stops_emitting_in_s", SECONDS(e->machine.gate_ns - loop_boot_ns(e->loop))));
         break;
     case REPORT_FOLLOWING:
         if (e->current_present && str_eq(e->current.holder, e->identity))
-            log_warn(&e->logger, "Another replica leads, this one stands by; both have the same identity: give each its own",
+            log_warn(&e->logger,
+                     "Another replica leads, this one stands by; both have the same identity: give "
+                     "each its own",
                      F_STR("holder", holder_name(e)));
         else
-            log_info(&e->logger, "Another replica leads, this one stands by", F_STR("holder", holder_name(e)));
+            log_info(&e->logger, "Another replica leads, this one stands by",
+                     F_STR("holder", holder_name(e)));
         break;
     case REPORT_FREE:
         log_debug(&e->logger, "The Lease is free, claiming it", F_STR("holder", holder_name(e)));
         break;
     case REPORT_GONE:
-        log_warn(&e->logger, "The Lease was deleted", F_BOOL("recreating_now", e->machine.state == ELECTION_LEADING));
+        log_warn(&e->logger, "The Lease was deleted",
+                 F_BOOL("recreating_now", e->machine.state == ELECTION_LEADING));
         break;
     case REPORT_EDITED:
-        log_warn(&e->logger, "Somebody else shortened our Lease, renewing it at once", F_INT("duration_s", e->current.duration_s));
+        log_warn(&e->logger, "Somebody else shortened our Lease, renewing it at once",
+                 F_INT("duration_s", e->current.duration_s));
         break;
     case REPORT_CLEARED:
-        log_warn(&e->logger, "The holder was removed from the Lease by hand: waiting until it can not act any more");
+        log_warn(
+            &e->logger,
+            "The holder was removed from the Lease by hand: waiting until it can not act any more");
         break;
     case REPORT_FORBIDDEN:
         log_forbidden(e);
@@ -94,7 +108,8 @@ void elector_log_report(struct elector *e, enum election_report report)
         log_info(&e->logger, "The Lease is released");
         break;
     case REPORT_RELEASE_FAILED:
-        log_warn(&e->logger, "The Lease could not be released in time: the next replica has to wait until it expires");
+        log_warn(&e->logger, "The Lease could not be released in time: the next replica has to "
+                             "wait until it expires");
         break;
     }
 }
@@ -103,7 +118,8 @@ void elector_log_failure(struct elector *e, const struct kube_result *result)
 {
     if (e->call_kind == CALL_CREATE && result->status == 404) {
         if (!e->namespace_logged)
-            log_error(&e->logger, "The Lease cannot be created: its namespace does not exist; trying on",
+            log_error(&e->logger,
+                      "The Lease cannot be created: its namespace does not exist; trying on",
                       F_STR("namespace", e->namespace), F_ERR(&result->err));
         e->namespace_logged = true;
         return;

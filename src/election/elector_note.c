@@ -70,10 +70,12 @@ void elector_note_set(struct elector *e, str receiver_id, const struct note_entr
     bool is_new = note_find(&e->note, receiver_id) == NULL;
     note_put(&e->note, receiver_id, entry);
     if (is_new) /* a crash before the next renewal must not lose it; others may follow in a moment */
-        loop_timer_set(&e->timer, election_renew_soon(&e->machine, loop_boot_ns(e->loop) + NOTE_DELAY_NS));
+        loop_timer_set(&e->timer,
+                       election_renew_soon(&e->machine, loop_boot_ns(e->loop) + NOTE_DELAY_NS));
 }
 
-enum inheritance elector_note_get(const struct elector *e, str receiver_id, struct note_entry *entry, int64_t *gate_closed_ns)
+enum inheritance elector_note_get(const struct elector *e, str receiver_id,
+                                  struct note_entry *entry, int64_t *gate_closed_ns)
 {
     const struct note_entry *found = note_find(&e->note, receiver_id);
     *gate_closed_ns = e->inherited_gate_closed_ns;
@@ -86,7 +88,9 @@ enum inheritance elector_note_get(const struct elector *e, str receiver_id, stru
 void elector_note_write(struct elector *e, struct lease *lease)
 {
     /* At a claim the new term's note is the predecessor's, under our token. */
-    struct note *note = e->call_kind == CALL_CLAIM && e->predecessor.holder != HOLDER_ME ? &e->predecessor.note : &e->note;
+    struct note *note = e->call_kind == CALL_CLAIM && e->predecessor.holder != HOLDER_ME
+                            ? &e->predecessor.note
+                            : &e->note;
     int64_t margin_ns = note->margin_ns;
     note->lease_uid = lease->uid;
     note->transitions = lease->transitions;
@@ -99,7 +103,8 @@ void elector_note_write(struct elector *e, struct lease *lease)
     note->margin_ns = margin_ns;
     note->lease_uid = STR_NONE;
     if (left_out > e->note_left_out)
-        log_warn(&e->logger, "The hand-over note is full: some receivers start afresh after a change of leader",
+        log_warn(&e->logger,
+                 "The hand-over note is full: some receivers start afresh after a change of leader",
                  F_INT("receivers_left_out", left_out), F_INT("limit_bytes", LIMIT_NOTE_BYTES));
     e->note_left_out = left_out;
 }

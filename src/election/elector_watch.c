@@ -7,13 +7,14 @@
 
 #define MS INT64_C(1000000)
 #define SECOND_NS (1000 * MS)
-#define WATCH_IDLE_TIMEOUT_MS 90000     /* bookmarks come about once a minute */
+#define WATCH_IDLE_TIMEOUT_MS 90000 /* bookmarks come about once a minute */
 #define WATCH_DENIED_RETRY_NS (60 * SECOND_NS)
 #define WATCH_RETRY_FIRST_NS (100 * MS)
 #define WATCH_RETRY_MAX_NS (5 * SECOND_NS)
-#define WATCH_SHORT_NS SECOND_NS        /* one that ends sooner counts as a failure */
+#define WATCH_SHORT_NS SECOND_NS /* one that ends sooner counts as a failure */
 
-static void on_watch_event(void *arg, enum lease_event kind, const struct lease *lease, const struct kube_result *result);
+static void on_watch_event(void *arg, enum lease_event kind, const struct lease *lease,
+                           const struct kube_result *result);
 
 void elector_watch_begin(struct elector *e)
 {
@@ -25,8 +26,8 @@ void elector_watch_begin(struct elector *e)
     e->watch_saw_lease = false;
     e->watch_version = 0;
     e->watch_started_ns = loop_boot_ns(e->loop);
-    e->watch = lease_watch_start(e->client->kube, e->namespace, e->name, e->watch_initial, version, timeout_s,
-                                 WATCH_IDLE_TIMEOUT_MS, on_watch_event, e);
+    e->watch = lease_watch_start(e->client->kube, e->namespace, e->name, e->watch_initial, version,
+                                 timeout_s, WATCH_IDLE_TIMEOUT_MS, on_watch_event, e);
 }
 
 void elector_watch_end(struct elector *e)
@@ -61,7 +62,9 @@ static void say_denied(struct elector *e, const struct kube_result *result)
     struct buf role;
     buf_init(&role, 4 * KIB);
     elector_role(&role, e);
-    log_warn(&e->logger, "No permission to watch the Lease: it is read every retry_period instead, and a change of leader takes longer",
+    log_warn(&e->logger,
+             "No permission to watch the Lease: it is read every retry_period instead, and a "
+             "change of leader takes longer",
              F_ERR(&result->err), F_STR("role", buf_view(&role)));
     buf_deinit(&role);
 }
@@ -79,14 +82,18 @@ static int64_t ended(struct elector *e, const struct kube_result *result)
         say_denied(e, result);
         return WATCH_DENIED_RETRY_NS;
     }
-    if (result->outcome == HTTP_DONE && (result->status == 422 || result->status == 400) && e->watch_initial) {
+    if (result->outcome == HTTP_DONE && (result->status == 422 || result->status == 400) &&
+        e->watch_initial) {
         e->watch_initial = false; /* a server from before streaming lists */
-        log_debug(&e->logger, "The API server does not offer sendInitialEvents, watching from a read instead", F_ERR(&result->err));
+        log_debug(&e->logger,
+                  "The API server does not offer sendInitialEvents, watching from a read instead",
+                  F_ERR(&result->err));
         return WATCH_RETRY_FIRST_NS;
     }
     uint32_t doublings = e->watch_failures < 8 ? e->watch_failures : 8;
     e->watch_failures++;
-    log_debug(&e->logger, "The watch on the Lease ended", F_INT("status", result->status), F_ERR(&result->err));
+    log_debug(&e->logger, "The watch on the Lease ended", F_INT("status", result->status),
+              F_ERR(&result->err));
     int64_t delay_ns = WATCH_RETRY_FIRST_NS << doublings;
     delay_ns = delay_ns < WATCH_RETRY_MAX_NS ? delay_ns : WATCH_RETRY_MAX_NS;
     return delay_ns / 2 + (int64_t)(loop_random_u64(e->loop) % (uint64_t)(delay_ns / 2));
@@ -109,7 +116,8 @@ static void on_lease(struct elector *e, const struct lease *lease, enum election
     struct election_event event = {.kind = kind, .random = loop_random_u64(e->loop)};
     if (kind == EVENT_DELETED) {
         uint64_t version = 0;
-        if (!str_to_u64(lease->resource_version, &version) || (e->current_present && version <= e->current_version))
+        if (!str_to_u64(lease->resource_version, &version) ||
+            (e->current_present && version <= e->current_version))
             return;
         event.lease.version = version;
         e->current_version = version;
@@ -122,7 +130,8 @@ static void on_lease(struct elector *e, const struct lease *lease, enum election
     elector_step(e, &event);
 }
 
-static void on_watch_event(void *arg, enum lease_event kind, const struct lease *lease, const struct kube_result *result)
+static void on_watch_event(void *arg, enum lease_event kind, const struct lease *lease,
+                           const struct kube_result *result)
 {
     struct elector *e = arg;
     switch (kind) {

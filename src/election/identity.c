@@ -17,12 +17,14 @@ static void random_hex(struct loop *loop, struct buf *out, size_t byte_count)
     hex_encode(out, str_make(bytes, byte_count));
 }
 
-void identity_choose(struct loop *loop, const struct kube_client *client, str configured, struct buf *identity, str *pod_uid)
+void identity_choose(struct loop *loop, const struct kube_client *client, str configured,
+                     struct buf *identity, str *pod_uid)
 {
     str name, uid;
     bool known = kube_client_pod(client, &name, &uid);
     if (!known) {
-        known = env_get("POD_NAME", &name) && env_get("POD_UID", &uid) && name.len > 0 && uid.len > 0;
+        known =
+            env_get("POD_NAME", &name) && env_get("POD_UID", &uid) && name.len > 0 && uid.len > 0;
     }
     *pod_uid = known ? uid : STR_NONE;
     if (configured.len > 0) {

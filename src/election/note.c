@@ -62,7 +62,8 @@ void note_put(struct note *n, str receiver_id, const struct note_entry *entry)
     str position = r->entry.position;
     r->entry = *entry;
     /* Positions change seldom; an equal one is not copied again, so that the arena does not grow with every tick. */
-    r->entry.position = str_eq(position, entry->position) ? position : arena_str(&n->arena, entry->position);
+    r->entry.position =
+        str_eq(position, entry->position) ? position : arena_str(&n->arena, entry->position);
 }
 
 static void write_number(struct json_writer *w, const char *key, int64_t number)
@@ -182,7 +183,8 @@ bool note_parse(struct note *n, str text, struct err *err)
 {
     note_clear(n);
     if (text.len > LIMIT_NOTE_BYTES)
-        return err_set(err, "hand-over note: %zu bytes, at most %zu are read", text.len, LIMIT_NOTE_BYTES);
+        return err_set(err, "hand-over note: %zu bytes, at most %zu are read", text.len,
+                       LIMIT_NOTE_BYTES);
     struct json j;
     json_init(&j, text);
     int64_t version = 0;
@@ -193,7 +195,8 @@ bool note_parse(struct note *n, str text, struct err *err)
     }
     if (version != NOTE_VERSION) {
         note_clear(n);
-        return err_set(err, "hand-over note: version %" PRId64 ", this program reads version %d", version, NOTE_VERSION);
+        return err_set(err, "hand-over note: version %" PRId64 ", this program reads version %d",
+                       version, NOTE_VERSION);
     }
     return true;
 }

@@ -102,6 +102,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 static size_t on_send(char *buffer, size_t size, size_t count, void *arg)
 {
     struct http_call *call = arg;
+    if (call->silenced) /* cancelled: a static body may be gone */
+        return CURL_READFUNC_ABORT;
     size_t left = call->body.len - call->body_sent;
     size_t len = size * count < left ? size * count : left;
     if (len > 0)
@@ -112,7 +114,9 @@ static size_t on_send(char *buffer, size_t size, size_t count, void *arg)
 
 static int on_seek(void *arg, curl_off_t offset, int origin)
 {
-    (void)arg, (void)offset, (void)origin;
+    struct http_call *call = arg;
+    (void)offset, (void)origin;
+    call->resend_refused = true;
     return CURL_SEEKFUNC_FAIL;
 }
 
@@ -161,9 +165,10 @@ static void explain(struct http_call *call, enum http_outcome outcome, CURLcode 
         reason = "cannot be sent";
         detail = call->refused.text;
     } else if (outcome == HTTP_CONNECT_FAILED || outcome == HTTP_BROKEN) {
-        detail = call->curl_error[0] != '\0' ? call->curl_error
-                 : code != CURLE_OK          ? curl_easy_strerror(code)
-                                             : "it ended within the header";
+        detail = call->resend_refused ? "the server may have acted, so it was not sent again"
+                 : call->curl_error[0] != '\0' ? call->curl_error
+                 : code != CURLE_OK            ? curl_easy_strerror(code)
+                                               : "it ended within the header";
     }
     err_set(err, "%s %s: %s%s%s", call->method, buf_cstr(&shown), reason,
             detail[0] == '\0' ? "" : ": ", detail);
@@ -332,6 +337,7 @@ static void set_method(struct http_call *call, const struct http_request *reques
         curl_easy_setopt(call->easy, CURLOPT_READFUNCTION, on_send);
         curl_easy_setopt(call->easy, CURLOPT_READDATA, call);
         curl_easy_setopt(call->easy, CURLOPT_SEEKFUNCTION, on_seek);
+        curl_easy_setopt(call->easy, CURLOPT_SEEKDATA, call);
     }
     if (request->body_static) {
         call->body = request->body;

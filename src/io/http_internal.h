@@ -81,6 +81,7 @@ struct http_call {
     enum http_stop stop;
     bool stream;
     bool started;  /* or waiting for client->start */
+    bool resend_refused; /* libcurl wanted to send the body again */
     bool silenced; /* no callback any more */
     void (*on_headers)(void *arg, const struct http_response *r);
     bool (*on_data)(void *arg, str data);

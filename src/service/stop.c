@@ -3,10 +3,11 @@
  * takes as long as it must and never for ever.
  *
  *   ticks       no new tick; the gated receivers finish theirs and hear what became of their data
- * (at most LIMIT_STOP_ACKNOWLEDGE_MS), then they leave their electors quiesce     all extensions at
- * once: electors release their Leases (LIMIT_STOP_QUIESCE_MS) last ticks  receivers that nobody
- * gates finish theirs (within the first bound) exporters   receivers, then processors are stopped;
- * exporters drain (LIMIT_STOP_DRAIN_MS) extensions  the rest
+ *               (at most LIMIT_STOP_ACKNOWLEDGE_MS), then they leave their electors
+ *   quiesce     all extensions at once: electors release their Leases (LIMIT_STOP_QUIESCE_MS)
+ *   last ticks  receivers that nobody gates finish theirs (within the first bound)
+ *   exporters   receivers, then processors are stopped; exporters drain (LIMIT_STOP_DRAIN_MS)
+ *   extensions  the rest
  *
  * Invariants
  *  - a phase that has nothing to wait for is passed within the same call: a SIGTERM between two

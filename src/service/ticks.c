@@ -10,7 +10,7 @@
  *  - one tick at a time; no handler collects more than one batch.
  *  - a tick that got one batch out is never begun again; one that got none out may be.
  *  - a due tick waits for the receiver, for room and for the gate without being given up; only a
- * newer due tick replaces it, counted.
+ *    newer due tick replaces it, counted.
  */
 #include "service/service_internal.h"
 

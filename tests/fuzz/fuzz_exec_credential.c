@@ -9,7 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena a;
     struct err err = {0};
     arena_init(&a, 1024);
-    if (exec_output_parse(&c, &a, STR("client.authentication.k8s.io/v1"), str_make((const char *)data, size), &err)) {
+    if (exec_output_parse(&c, &a, STR("client.authentication.k8s.io/v1"),
+                          str_make((const char *)data, size), &err)) {
         CHECK(c.token.len > 0 || c.cert_pem.len > 0);
         for (size_t i = 0; i < c.token.len; i++)
             CHECK((unsigned char)c.token.data[i] >= 0x20);

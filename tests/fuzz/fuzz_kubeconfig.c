@@ -23,7 +23,8 @@ static void check_line(str s)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct logger logger = {.log = log_new(&(struct log_config){.level = LOG_WARN, .sink = drop_line, .wall_ns = no_clock})};
+    struct logger logger = {.log = log_new(&(struct log_config){
+                                .level = LOG_WARN, .sink = drop_line, .wall_ns = no_clock})};
     struct kube_access *a = mem_zalloc(sizeof *a);
     struct err err = {0};
     arena_init(&a->arena, 1024);

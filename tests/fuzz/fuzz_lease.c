@@ -26,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 CHECK(str_eq(str_from(err.text), STR_NONE));
             print(&twice, &second);
             CHECK(str_eq(buf_view(&once), buf_view(&twice)));
-            CHECK(str_eq(first.holder, second.holder) && first.annotation_count == second.annotation_count);
+            CHECK(str_eq(first.holder, second.holder) &&
+                  first.annotation_count == second.annotation_count);
             buf_deinit(&twice);
         }
         buf_deinit(&once);

@@ -3,7 +3,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void note(struct buf *out, const struct lease_stream *s, enum lease_stream_step step, const struct err *err)
+static void note(struct buf *out, const struct lease_stream *s, enum lease_stream_step step,
+                 const struct err *err)
 {
     buf_printf(out, "%d ", (int)step);
     if (step == LEASE_STREAM_ERROR)

@@ -31,8 +31,8 @@ struct check {
     size_t failed, passed;
     const char *label; /* which credential */
     struct kube_client *client;
-    char name[64];     /* of the Lease */
-    bool is_done;      /* the call that is waited for */
+    char name[64];      /* of the Lease */
+    bool is_done;       /* the call that is waited for */
     const char *events; /* of the watch that is waited for */
     /* the last answer */
     struct kube_result result;
@@ -71,7 +71,8 @@ PRINTF_LIKE(3, 4) static bool expect(struct check *c, bool ok, const char *forma
 static void guard_fired(void *arg)
 {
     struct check *c = arg;
-    printf("FAIL %s: nothing for 30 s; the watch has seen \"%s\"\n", c->label, c->events == NULL ? "" : c->events);
+    printf("FAIL %s: nothing for 30 s; the watch has seen \"%s\"\n", c->label,
+           c->events == NULL ? "" : c->events);
     exit(1);
 }
 
@@ -122,14 +123,16 @@ static void call_open(void *arg, const struct http_response *r)
 }
 
 /* True if the answer has that status and reason. */
-static bool call(struct check *c, const char *method, const char *path, str body, int status, const char *reason)
+static bool call(struct check *c, const char *method, const char *path, str body, int status,
+                 const char *reason)
 {
     send_and_wait(c, (struct kube_request){.lane = KUBE_LANE_LEASE,
                                            .method = method,
                                            .path = str_from(path),
                                            .body = body,
                                            .on_open = call_open});
-    return c->result.outcome == HTTP_DONE && c->result.status == status && str_eqz(buf_view(&c->reason), reason);
+    return c->result.outcome == HTTP_DONE && c->result.status == status &&
+           str_eqz(buf_view(&c->reason), reason);
 }
 
 static const char *lease_url(struct check *c)
@@ -140,8 +143,8 @@ static const char *lease_url(struct check *c)
 }
 
 /* As call, and reads the Lease in a good answer. */
-static bool lease_call(struct check *c, const char *method, const char *path, const struct lease *l, int status,
-                       const char *reason)
+static bool lease_call(struct check *c, const char *method, const char *path, const struct lease *l,
+                       int status, const char *reason)
 {
     struct buf body;
     buf_init(&body, 1 << 20);
@@ -150,7 +153,8 @@ static bool lease_call(struct check *c, const char *method, const char *path, co
     bool ok = call(c, method, path, buf_view(&body), status, reason);
     buf_deinit(&body);
     struct err err;
-    if (ok && status < 300 && strcmp(method, "DELETE") != 0 && !lease_parse(&c->lease, buf_view(&c->body), &err))
+    if (ok && status < 300 && strcmp(method, "DELETE") != 0 &&
+        !lease_parse(&c->lease, buf_view(&c->body), &err))
         return expect(c, false, "%s answered no Lease: %s", method, err.text);
     return ok;
 }
@@ -200,14 +204,16 @@ static str body_text(struct check *c, const char *a, const char *b, const char *
 struct watching {
     struct check *check;
     struct lease_watch *watch;
-    char events[4096]; /* "opened seen synced ...", without bookmarks: those come when the server likes */
+    char events
+        [4096]; /* "opened seen synced ...", without bookmarks: those come when the server likes */
     size_t bookmark_count;
     char resource_version[64];
     const char *until; /* waits for events that end so */
     bool is_there, is_over;
 };
 
-static void on_event(void *arg, enum lease_event event, const struct lease *lease, const struct kube_result *result)
+static void on_event(void *arg, enum lease_event event, const struct lease *lease,
+                     const struct kube_result *result)
 {
     static const char *const names[] = {"opened", "seen", "deleted", "synced", "bookmark", "ended"};
     struct watching *w = arg;
@@ -215,9 +221,11 @@ static void on_event(void *arg, enum lease_event event, const struct lease *leas
     if (event == LEASE_BOOKMARK)
         w->bookmark_count++;
     else
-        snprintf(w->events + len, sizeof w->events - len, "%s%s", len == 0 ? "" : " ", names[event]);
+        snprintf(w->events + len, sizeof w->events - len, "%s%s", len == 0 ? "" : " ",
+                 names[event]);
     if (lease != NULL)
-        snprintf(w->resource_version, sizeof w->resource_version, "%.*s", STR_ARG(lease->resource_version));
+        snprintf(w->resource_version, sizeof w->resource_version, "%.*s",
+                 STR_ARG(lease->resource_version));
     if (event == LEASE_ENDED) {
         keep_result(w->check, result);
         w->is_over = true;
@@ -236,11 +244,12 @@ static bool watch_until(struct watching *w, const char *until)
     return str_ends_with(str_from(w->events), str_from(until));
 }
 
-static void watch_start(struct watching *w, struct check *c, bool initial, const char *version, int64_t timeout_s)
+static void watch_start(struct watching *w, struct check *c, bool initial, const char *version,
+                        int64_t timeout_s)
 {
     *w = (struct watching){.check = c, .until = "ended"};
-    w->watch = lease_watch_start(c->client, STR(NAMESPACE), str_from(c->name), initial, str_from(version), timeout_s, 60000,
-                                 on_event, w);
+    w->watch = lease_watch_start(c->client, STR(NAMESPACE), str_from(c->name), initial,
+                                 str_from(version), timeout_s, 60000, on_event, w);
 }
 
 /* -- the suite -- */
@@ -248,19 +257,25 @@ static void watch_start(struct watching *w, struct check *c, bool initial, const
 static void check_no_lease(struct check *c)
 {
     struct watching w;
-    expect(c, lease_call(c, "GET", lease_url(c), NULL, 404, "NotFound"), "GET of a missing Lease: 404 NotFound");
+    expect(c, lease_call(c, "GET", lease_url(c), NULL, 404, "NotFound"),
+           "GET of a missing Lease: 404 NotFound");
     int64_t off = c->result.server_time_ns - loop_wall_ns(c->loop);
     expect(c, off > -10 * SECOND_NS && off < 10 * SECOND_NS, "Date header is read");
     watch_start(&w, c, true, "", 300);
     watch_until(&w, "synced");
-    expect(c, strcmp(w.events, "opened synced") == 0, "initial watch without a Lease: \"%s\"", w.events);
+    expect(c, strcmp(w.events, "opened synced") == 0, "initial watch without a Lease: \"%s\"",
+           w.events);
     lease_watch_free(w.watch);
     send_and_wait(c, (struct kube_request){.method = "GET",
                                            .path = str_from(lease_url(c)),
                                            .accept = "application/vnd.kubernetes.protobuf"});
-    expect(c, c->result.status == 404 && str_eqz(buf_view(&c->reason), "NotFound") && c->message.len > 0,
+    expect(c,
+           c->result.status == 404 && str_eqz(buf_view(&c->reason), "NotFound") &&
+               c->message.len > 0,
            "Status in protobuf: %s", c->result.err.text);
-    expect(c, call(c, "GET", "/apis/no.such.group/v1/things", STR_NONE, 404, "") || c->result.status == 403,
+    expect(c,
+           call(c, "GET", "/apis/no.such.group/v1/things", STR_NONE, 404, "") ||
+               c->result.status == 403,
            "unknown group: %s", c->result.err.text);
 }
 
@@ -272,18 +287,25 @@ static void check_create(struct check *c, struct watching *w)
     l.namespace = STR(NAMESPACE);
     l.holder = STR("pod-1 \"quoted\" \xc3\xa9");
     l.duration_s = 15;
-    l.renew_ns = l.acquire_ns = loop_wall_ns(c->loop) / SECOND_NS * SECOND_NS; /* six digits even of whole seconds */
-    lease_annotation_set(&l, STR("baton.test/note"), STR("{\"a\":\"line\\n\xf0\x9f\x98\x80\"}\n\ttab"));
+    l.renew_ns = l.acquire_ns =
+        loop_wall_ns(c->loop) / SECOND_NS * SECOND_NS; /* six digits even of whole seconds */
+    lease_annotation_set(&l, STR("baton.test/note"),
+                         STR("{\"a\":\"line\\n\xf0\x9f\x98\x80\"}\n\ttab"));
     expect(c, lease_call(c, "POST", LEASES, &l, 201, ""), "POST: 201");
     expect(c, c->is_http2, "HTTP/2");
     expect(c, str_eq(c->lease.holder, l.holder) && c->lease.has_holder, "holder comes back");
-    expect(c, str_eq(lease_annotation_get(&c->lease, STR("baton.test/note")), l.annotations[0].value),
+    expect(c,
+           str_eq(lease_annotation_get(&c->lease, STR("baton.test/note")), l.annotations[0].value),
            "annotation with escapes comes back");
-    expect(c, c->lease.renew_ns == l.renew_ns && c->lease.acquire_ns == l.acquire_ns, "times come back");
-    expect(c, c->lease.uid.len == 36 && c->lease.resource_version.len > 0, "uid and resourceVersion are there");
+    expect(c, c->lease.renew_ns == l.renew_ns && c->lease.acquire_ns == l.acquire_ns,
+           "times come back");
+    expect(c, c->lease.uid.len == 36 && c->lease.resource_version.len > 0,
+           "uid and resourceVersion are there");
     expect(c, watch_until(w, "seen"), "the watch sees it");
-    expect(c, str_eqz(c->lease.resource_version, w->resource_version), "with the resourceVersion of the answer");
-    expect(c, lease_call(c, "POST", LEASES, &l, 409, "AlreadyExists"), "POST again: %s", c->result.err.text);
+    expect(c, str_eqz(c->lease.resource_version, w->resource_version),
+           "with the resourceVersion of the answer");
+    expect(c, lease_call(c, "POST", LEASES, &l, 409, "AlreadyExists"), "POST again: %s",
+           c->result.err.text);
     lease_deinit(&l);
 }
 
@@ -293,34 +315,45 @@ static void check_update(struct check *c, struct watching *w, struct check *stra
     lease_init(&l);
     lease_copy(&l, &c->lease);
     expect(c,
-           merge_patch(stranger, "{\"metadata\":{\"labels\":{\"foreign\":\"1\"},\"annotations\":{\"foreign/a\":\"b \\\"c\\\"\"},"
-                                 "\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"name\":\"n\",\"uid\":\"u\"}]}}"),
+           merge_patch(stranger, "{\"metadata\":{\"labels\":{\"foreign\":\"1\"},\"annotations\":{"
+                                 "\"foreign/a\":\"b \\\"c\\\"\"},"
+                                 "\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":"
+                                 "\"ConfigMap\",\"name\":\"n\",\"uid\":\"u\"}]}}"),
            "a stranger adds label, annotation and owner");
     watch_until(w, "seen seen");
     l.renew_ns += SECOND_NS + 123456789;
-    expect(c, lease_call(c, "PUT", lease_url(c), &l, 409, "Conflict"), "PUT with a stale resourceVersion: %s",
-           c->result.err.text);
+    expect(c, lease_call(c, "PUT", lease_url(c), &l, 409, "Conflict"),
+           "PUT with a stale resourceVersion: %s", c->result.err.text);
     lease_call(c, "GET", lease_url(c), NULL, 200, "");
     char created[64];
-    snprintf(created, sizeof created, "%.*s", STR_ARG(body_text(c, "metadata", "creationTimestamp", NULL)));
+    snprintf(created, sizeof created, "%.*s",
+             STR_ARG(body_text(c, "metadata", "creationTimestamp", NULL)));
     lease_copy(&l, &c->lease);
     l.renew_ns += SECOND_NS + 123456789;
     l.transitions++;
     expect(c, lease_call(c, "PUT", lease_url(c), &l, 200, ""), "PUT with the present one: 200");
-    expect(c, c->lease.renew_ns == l.renew_ns / 1000 * 1000 && c->lease.transitions == l.transitions,
+    expect(c,
+           c->lease.renew_ns == l.renew_ns / 1000 * 1000 && c->lease.transitions == l.transitions,
            "time is kept to the microsecond");
     expect(c, str_eqz(body_text(c, "metadata", "labels", "foreign"), "1"), "foreign label is kept");
-    expect(c, str_eqz(lease_annotation_get(&c->lease, STR("foreign/a")), "b \"c\""), "foreign annotation is kept");
+    expect(c, str_eqz(lease_annotation_get(&c->lease, STR("foreign/a")), "b \"c\""),
+           "foreign annotation is kept");
     size_t pos;
-    expect(c, str_find(buf_view(&c->body), STR("\"ownerReferences\":[{"), &pos), "foreign owner is kept");
-    expect(c, created[0] != '\0' && str_eqz(body_text(c, "metadata", "creationTimestamp", NULL), created),
+    expect(c, str_find(buf_view(&c->body), STR("\"ownerReferences\":[{"), &pos),
+           "foreign owner is kept");
+    expect(c,
+           created[0] != '\0' &&
+               str_eqz(body_text(c, "metadata", "creationTimestamp", NULL), created),
            "creationTimestamp stays though it is not sent");
     expect(c, watch_until(w, "seen seen seen"), "the watch sees the update");
-    expect(c, !str_eqz(c->lease.resource_version, ""), "resourceVersion %.*s", STR_ARG(c->lease.resource_version));
+    expect(c, !str_eqz(c->lease.resource_version, ""), "resourceVersion %.*s",
+           STR_ARG(c->lease.resource_version));
     lease_copy(&l, &c->lease);
     l.resource_version = STR_NONE;
-    expect(c, lease_call(c, "PUT", lease_url(c), &l, 422, "Invalid"), "PUT without resourceVersion: %s", c->result.err.text);
-    expect(c, call(c, "PUT", lease_url(c), STR("{"), 400, "BadRequest"), "PUT of rubbish: 400 BadRequest");
+    expect(c, lease_call(c, "PUT", lease_url(c), &l, 422, "Invalid"),
+           "PUT without resourceVersion: %s", c->result.err.text);
+    expect(c, call(c, "PUT", lease_url(c), STR("{"), 400, "BadRequest"),
+           "PUT of rubbish: 400 BadRequest");
     lease_deinit(&l);
 }
 
@@ -333,13 +366,15 @@ static void check_release_and_delete(struct check *c, struct watching *w, struct
     l.holder = STR_NONE;
     l.duration_s = 1;
     expect(c, lease_call(c, "PUT", lease_url(c), &l, 200, ""), "release: 200");
-    expect(c, c->lease.has_holder && c->lease.holder.len == 0 && c->lease.duration_s == 1, "an empty holder is a field");
+    expect(c, c->lease.has_holder && c->lease.holder.len == 0 && c->lease.duration_s == 1,
+           "an empty holder is a field");
     lease_copy(&l, &c->lease);
     expect(c, lease_call(admin, "DELETE", lease_url(c), NULL, 200, ""), "DELETE: 200");
     expect(c, watch_until(w, "deleted"), "the watch sees it: \"%s\"", w->events);
-    expect(c, resource_version_newer(str_from(w->resource_version), l.resource_version), "with a newer resourceVersion");
-    expect(c, lease_call(c, "PUT", lease_url(c), &l, 409, "Conflict"), "PUT with the uid of a deleted Lease: %s",
-           c->result.err.text);
+    expect(c, resource_version_newer(str_from(w->resource_version), l.resource_version),
+           "with a newer resourceVersion");
+    expect(c, lease_call(c, "PUT", lease_url(c), &l, 409, "Conflict"),
+           "PUT with the uid of a deleted Lease: %s", c->result.err.text);
     lease_deinit(&l);
 }
 
@@ -347,12 +382,15 @@ static void check_watch_ends(struct check *c)
 {
     struct watching w;
     size_t bookmark_count = 0;
-    for (int tries = 0; tries < 5 && bookmark_count == 0; tries++) { /* a short watch may well end without one */
+    for (int tries = 0; tries < 5 && bookmark_count == 0;
+         tries++) { /* a short watch may well end without one */
         if (tries > 0)
             lease_watch_free(w.watch);
         watch_start(&w, c, true, "", 6);
         watch_until(&w, "ended");
-        expect(c, c->result.outcome == HTTP_DONE && c->result.status == 200 && strcmp(w.events, "opened synced ended") == 0,
+        expect(c,
+               c->result.outcome == HTTP_DONE && c->result.status == 200 &&
+                   strcmp(w.events, "opened synced ended") == 0,
                "watch ends by its time limit: \"%s\"", w.events);
         bookmark_count = w.bookmark_count;
     }
@@ -363,17 +401,22 @@ static void check_watch_ends(struct check *c)
     snprintf(version, sizeof version, "%s", w.resource_version);
     watch_start(&w, c, false, version, 1);
     watch_until(&w, "ended");
-    expect(c, c->result.outcome == HTTP_DONE && c->result.status == 200 && str_starts_with(str_from(w.events), STR("opened")),
+    expect(c,
+           c->result.outcome == HTTP_DONE && c->result.status == 200 &&
+               str_starts_with(str_from(w.events), STR("opened")),
            "watch from resourceVersion %s: \"%s\"", version, w.events);
     lease_watch_free(w.watch);
     watch_start(&w, c, true, "999999999999", 5);
     watch_until(&w, "ended");
-    expect(c, c->result.status == 504 && str_eqz(buf_view(&c->reason), "Timeout") && c->result.retry_after_ms > 0,
+    expect(c,
+           c->result.status == 504 && str_eqz(buf_view(&c->reason), "Timeout") &&
+               c->result.retry_after_ms > 0,
            "watch from the future: %s", c->result.err.text);
     lease_watch_free(w.watch);
     watch_start(&w, c, true, "rubbish", 5);
     watch_until(&w, "ended");
-    expect(c, c->result.status >= 400 && c->message.len > 0, "watch from rubbish: %s", c->result.err.text);
+    expect(c, c->result.status >= 400 && c->message.len > 0, "watch from rubbish: %s",
+           c->result.err.text);
     lease_watch_free(w.watch);
 }
 
@@ -419,14 +462,17 @@ static void check_deinit(struct check *c, struct check *sum)
 static bool connect_with(struct check *c, const char *kubeconfig)
 {
     struct err err;
-    struct kube_config config = {.auth = KUBE_AUTH_KUBECONFIG, .kubeconfig_path = str_from(kubeconfig)};
+    struct kube_config config = {.auth = KUBE_AUTH_KUBECONFIG,
+                                 .kubeconfig_path = str_from(kubeconfig)};
     c->client = kube_client_new(c->loop, &c->logger, &config, &err);
     if (c->client == NULL)
         return expect(c, false, "%s", err.text);
     call(c, "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews",
-         STR("{\"kind\":\"SelfSubjectReview\",\"apiVersion\":\"authentication.k8s.io/v1\"}"), 201, "");
+         STR("{\"kind\":\"SelfSubjectReview\",\"apiVersion\":\"authentication.k8s.io/v1\"}"), 201,
+         "");
     str name = body_text(c, "status", "userInfo", "username");
-    return expect(c, c->result.status == 201 && name.len > 0, "the server knows us as %.*s", STR_ARG(name));
+    return expect(c, c->result.status == 201 && name.len > 0, "the server knows us as %.*s",
+                  STR_ARG(name));
 }
 
 /* -- as a pod -- */
@@ -439,7 +485,8 @@ static void put_file(const char *dir, const char *name, str text)
     CHECK(f != NULL && fwrite(text.data, 1, text.len, f) == text.len && fclose(f) == 0);
 }
 
-PRINTF_LIKE(4, 5) static bool post(struct check *admin, const char *path, int status, const char *format, ...)
+PRINTF_LIKE(4, 5)
+static bool post(struct check *admin, const char *path, int status, const char *format, ...)
 {
     char body[4096];
     va_list args;
@@ -452,29 +499,38 @@ PRINTF_LIKE(4, 5) static bool post(struct check *admin, const char *path, int st
 #define RBAC "/apis/rbac.authorization.k8s.io/v1/namespaces/" NAMESPACE
 
 /* The account, its Role (any Lease name here, for the suite makes names up), its pod and a token bound to the pod. */
-static bool make_account(struct check *admin, const char *account, char *token, size_t size, char *pod_uid, size_t uid_size)
+static bool make_account(struct check *admin, const char *account, char *token, size_t size,
+                         char *pod_uid, size_t uid_size)
 {
     char path[512];
-    bool ok = post(admin, "/api/v1/namespaces/" NAMESPACE "/serviceaccounts", 201, "{\"metadata\":{\"name\":\"%s\"}}", account) &&
+    bool ok = post(admin, "/api/v1/namespaces/" NAMESPACE "/serviceaccounts", 201,
+                   "{\"metadata\":{\"name\":\"%s\"}}", account) &&
               post(admin, RBAC "/roles", 201,
-                   "{\"metadata\":{\"name\":\"%s\"},\"rules\":[{\"apiGroups\":[\"coordination.k8s.io\"],\"resources\":[\"leases\"],"
+                   "{\"metadata\":{\"name\":\"%s\"},\"rules\":[{\"apiGroups\":[\"coordination.k8s."
+                   "io\"],\"resources\":[\"leases\"],"
                    "\"verbs\":[\"get\",\"create\",\"update\",\"watch\"]}]}",
                    account) &&
               post(admin, RBAC "/rolebindings", 201,
-                   "{\"metadata\":{\"name\":\"%s\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":\"Role\","
-                   "\"name\":\"%s\"},\"subjects\":[{\"kind\":\"ServiceAccount\",\"name\":\"%s\",\"namespace\":\"" NAMESPACE "\"}]}",
+                   "{\"metadata\":{\"name\":\"%s\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization."
+                   "k8s.io\",\"kind\":\"Role\","
+                   "\"name\":\"%s\"},\"subjects\":[{\"kind\":\"ServiceAccount\",\"name\":\"%s\","
+                   "\"namespace\":\"" NAMESPACE "\"}]}",
                    account, account, account) &&
               post(admin, "/api/v1/namespaces/" NAMESPACE "/pods", 201,
-                   "{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"serviceAccountName\":\"%s\",\"containers\":[{\"name\":\"c\","
+                   "{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"serviceAccountName\":\"%s\","
+                   "\"containers\":[{\"name\":\"c\","
                    "\"image\":\"x\"}]}}",
                    account, account);
     if (!ok)
         return false;
     snprintf(pod_uid, uid_size, "%.*s", STR_ARG(body_text(admin, "metadata", "uid", NULL)));
-    snprintf(path, sizeof path, "/api/v1/namespaces/" NAMESPACE "/serviceaccounts/%s/token", account);
+    snprintf(path, sizeof path, "/api/v1/namespaces/" NAMESPACE "/serviceaccounts/%s/token",
+             account);
     ok = post(admin, path, 201,
-              "{\"kind\":\"TokenRequest\",\"apiVersion\":\"authentication.k8s.io/v1\",\"spec\":{\"expirationSeconds\":3600,"
-              "\"boundObjectRef\":{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"name\":\"%s\",\"uid\":\"%s\"}}}",
+              "{\"kind\":\"TokenRequest\",\"apiVersion\":\"authentication.k8s.io/"
+              "v1\",\"spec\":{\"expirationSeconds\":3600,"
+              "\"boundObjectRef\":{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"name\":\"%s\",\"uid\":"
+              "\"%s\"}}}",
               account, pod_uid);
     snprintf(token, size, "%.*s", STR_ARG(body_text(admin, "status", "token", NULL)));
     return ok && token[0] != '\0';
@@ -495,8 +551,10 @@ static void remove_account(struct check *admin, const char *account)
 /* The folder as a kubelet would fill it, with a token that is no good yet. */
 static bool fill_folder(struct check *admin, const char *dir)
 {
-    if (!expect(admin, call(admin, "GET", "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication",
-                            STR_NONE, 200, ""),
+    if (!expect(admin,
+                call(admin, "GET",
+                     "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication",
+                     STR_NONE, 200, ""),
                 "read the CA from the cluster"))
         return false;
     put_file(dir, "ca.crt", body_text(admin, "data", "client-ca-file", NULL));
@@ -529,24 +587,30 @@ static void check_as_pod(struct check *admin, struct check *c, const char *accou
     static char token[16384];
     char pod_uid[64];
     struct err err;
-    if (!make_account(admin, account, token, sizeof token, pod_uid, sizeof pod_uid) || !fill_folder(admin, dir))
+    if (!make_account(admin, account, token, sizeof token, pod_uid, sizeof pod_uid) ||
+        !fill_folder(admin, dir))
         return;
     set_service_address(admin);
-    struct kube_config config = {.auth = KUBE_AUTH_SERVICE_ACCOUNT, .service_account_dir = str_from(dir)};
+    struct kube_config config = {.auth = KUBE_AUTH_SERVICE_ACCOUNT,
+                                 .service_account_dir = str_from(dir)};
     c->client = kube_client_new(c->loop, &c->logger, &config, &err);
     if (c->client == NULL) {
         expect(c, false, "%s", err.text);
         return;
     }
-    expect(c, call(c, "GET", LEASES "/none", STR_NONE, 401, "Unauthorized"), "bad token: %s", c->result.err.text);
+    expect(c, call(c, "GET", LEASES "/none", STR_NONE, 401, "Unauthorized"), "bad token: %s",
+           c->result.err.text);
     put_file(dir, "token", str_from(token));
-    expect(c, call(c, "GET", LEASES "/none", STR_NONE, 404, "NotFound"), "the token was replaced: %s", c->result.err.text);
+    expect(c, call(c, "GET", LEASES "/none", STR_NONE, 404, "NotFound"),
+           "the token was replaced: %s", c->result.err.text);
     str name, uid;
     bool found = kube_client_pod(c->client, &name, &uid);
-    expect(c, found && str_eqz(name, account) && str_eqz(uid, pod_uid), "pod and uid from the token: %.*s %.*s",
-           STR_ARG(name), STR_ARG(uid));
+    expect(c, found && str_eqz(name, account) && str_eqz(uid, pod_uid),
+           "pod and uid from the token: %.*s %.*s", STR_ARG(name), STR_ARG(uid));
     expect(c, str_eqz(kube_client_namespace(c->client), NAMESPACE), "namespace from the file");
-    expect(c, call(c, "GET", "/api/v1/namespaces/" NAMESPACE "/secrets", STR_NONE, 403, "Forbidden"), "%s", c->result.err.text);
+    expect(c,
+           call(c, "GET", "/api/v1/namespaces/" NAMESPACE "/secrets", STR_NONE, 403, "Forbidden"),
+           "%s", c->result.err.text);
     check_all(c, admin);
 }
 
@@ -575,7 +639,8 @@ int main(int argc, char **argv)
     }
     struct check root = {0}, admin;
     struct err err;
-    root.logger.log = log_new(&(struct log_config){.level = LOG_INFO, .sink = print_log, .wall_ns = wall, .wall_arg = &root});
+    root.logger.log = log_new(&(struct log_config){
+        .level = LOG_INFO, .sink = print_log, .wall_ns = wall, .wall_arg = &root});
     root.loop = loop_new(&root.logger, &err);
     CHECK(root.loop != NULL);
     check_init(&admin, &root, argv[1]);

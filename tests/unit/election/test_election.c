@@ -13,16 +13,24 @@
 #define START (100 * SECOND)
 
 static const struct election_config config = {
-    .duration_ns = 15 * SECOND, .renew_deadline_ns = 10 * SECOND, .retry_period_ns = 2 * SECOND, .margin_ns = SECOND, .release = true,
+    .duration_ns = 15 * SECOND,
+    .renew_deadline_ns = 10 * SECOND,
+    .retry_period_ns = 2 * SECOND,
+    .margin_ns = SECOND,
+    .release = true,
 };
 
 static struct election_lease lease_of(enum election_holder holder, uint64_t version)
 {
-    return (struct election_lease){.uid = 1, .version = version, .holder = holder, .holder_hash = (uint64_t)holder,
+    return (struct election_lease){.uid = 1,
+                                   .version = version,
+                                   .holder = holder,
+                                   .holder_hash = (uint64_t)holder,
                                    .duration_ns = 15 * SECOND};
 }
 
-static struct election_actions step(struct election *m, enum election_event_kind kind, int64_t now_ns)
+static struct election_actions step(struct election *m, enum election_event_kind kind,
+                                    int64_t now_ns)
 {
     struct election_actions out;
     election_step(m, &(struct election_event){.kind = kind}, now_ns, &out);
@@ -36,10 +44,13 @@ static struct election_actions sees(struct election *m, struct election_lease le
     return out;
 }
 
-static struct election_actions done(struct election *m, enum call_outcome outcome, struct election_lease lease, int64_t now_ns)
+static struct election_actions done(struct election *m, enum call_outcome outcome,
+                                    struct election_lease lease, int64_t now_ns)
 {
     struct election_actions out;
-    election_step(m, &(struct election_event){.kind = EVENT_CALL_DONE, .outcome = outcome, .lease = lease}, now_ns, &out);
+    election_step(
+        m, &(struct election_event){.kind = EVENT_CALL_DONE, .outcome = outcome, .lease = lease},
+        now_ns, &out);
     return out;
 }
 
@@ -186,7 +197,9 @@ static void test_deleted_lease_is_waited_out_and_looked_at_again(void **state)
     start_watching(&m);
     sees(&m, lease_of(HOLDER_OTHER, 5), START);
     struct election_actions out;
-    election_step(&m, &(struct election_event){.kind = EVENT_DELETED, .lease = lease_of(HOLDER_OTHER, 7)}, START + SECOND, &out);
+    election_step(
+        &m, &(struct election_event){.kind = EVENT_DELETED, .lease = lease_of(HOLDER_OTHER, 7)},
+        START + SECOND, &out);
     assert_true(has(&out, REPORT_GONE));
     assert_int_equal(out.wake_ns, START + 16 * SECOND);
     out = step(&m, EVENT_TIMER, START + 16 * SECOND);
@@ -201,7 +214,9 @@ static void test_leader_recreates_a_deleted_lease_at_once(void **state)
     struct election m;
     lead(&m);
     struct election_actions out;
-    election_step(&m, &(struct election_event){.kind = EVENT_DELETED, .lease = lease_of(HOLDER_ME, 12)}, START + SECOND, &out);
+    election_step(&m,
+                  &(struct election_event){.kind = EVENT_DELETED, .lease = lease_of(HOLDER_ME, 12)},
+                  START + SECOND, &out);
     assert_int_equal(out.call, CALL_CREATE);
     assert_true(election_may_act(&m, START + SECOND));
 }
@@ -212,7 +227,8 @@ static void test_former_leader_does_not_recreate(void **state)
     struct election m;
     lead(&m);
     step(&m, EVENT_TIMER, START + 5 * SECOND); /* the renewal hangs while the process is paused */
-    struct election_actions out = done(&m, CALL_UNKNOWN, (struct election_lease){0}, START + 30 * SECOND);
+    struct election_actions out =
+        done(&m, CALL_UNKNOWN, (struct election_lease){0}, START + 30 * SECOND);
     assert_int_equal(out.call, CALL_GET);
     assert_true(has(&out, REPORT_LOST_GATE));
     out = done(&m, CALL_NOT_FOUND, (struct election_lease){0}, START + 30 * SECOND + MS);
@@ -280,9 +296,11 @@ static void test_conflict_is_read_at_once(void **state)
     struct election m;
     lead(&m);
     step(&m, EVENT_TIMER, START + 5 * SECOND);
-    struct election_actions out = done(&m, CALL_CONFLICT, (struct election_lease){0}, START + 5 * SECOND + MS);
+    struct election_actions out =
+        done(&m, CALL_CONFLICT, (struct election_lease){0}, START + 5 * SECOND + MS);
     assert_int_equal(out.call, CALL_GET);
-    out = done(&m, CALL_OK, lease_of(HOLDER_ME, 11), START + 5 * SECOND + 2 * MS); /* a label was edited */
+    out = done(&m, CALL_OK, lease_of(HOLDER_ME, 11),
+               START + 5 * SECOND + 2 * MS); /* a label was edited */
     assert_int_equal(out.call, CALL_RENEW);
 }
 
@@ -292,7 +310,8 @@ static void test_timeout_asks_for_a_new_connection(void **state)
     struct election m;
     lead(&m);
     step(&m, EVENT_TIMER, START + 5 * SECOND);
-    struct election_actions out = done(&m, CALL_UNKNOWN, (struct election_lease){0}, START + 7 * SECOND);
+    struct election_actions out =
+        done(&m, CALL_UNKNOWN, (struct election_lease){0}, START + 7 * SECOND);
     assert_int_equal(out.call, CALL_GET);
     assert_true(out.fresh_connection);
 }
@@ -425,10 +444,12 @@ static void test_lost_answer_of_a_claim_is_found_out(void **state)
     struct election m;
     start_watching(&m);
     step(&m, EVENT_ABSENT, START);
-    struct election_actions out = done(&m, CALL_UNKNOWN, (struct election_lease){0}, START + 2 * SECOND);
+    struct election_actions out =
+        done(&m, CALL_UNKNOWN, (struct election_lease){0}, START + 2 * SECOND);
     assert_int_equal(out.call, CALL_GET);
     out = done(&m, CALL_OK, lease_of(HOLDER_ME, 10), START + 2 * SECOND + MS);
-    assert_int_equal(out.call, CALL_CLAIM); /* a write of known send time opens the gate, not the found record */
+    assert_int_equal(
+        out.call, CALL_CLAIM); /* a write of known send time opens the gate, not the found record */
     assert_false(election_may_act(&m, START + 2 * SECOND + MS));
 }
 

@@ -25,10 +25,21 @@ struct record {
     int writer; /* candidate, -1: nobody */
     bool has_holder, released, pristine;
     int64_t duration_ns;
-    int64_t own_duration_ns; /* what the holder itself wrote, kept in an annotation that hands leave alone */
+    int64_t
+        own_duration_ns; /* what the holder itself wrote, kept in an annotation that hands leave alone */
 };
 
-enum what { AT_SERVER, ANSWER, WATCH_EVENT, WAKE, STOP_FAULTS, WATCH_BREAKS, WATCH_OPENS, PAUSE_ENDS, HAND };
+enum what {
+    AT_SERVER,
+    ANSWER,
+    WATCH_EVENT,
+    WAKE,
+    STOP_FAULTS,
+    WATCH_BREAKS,
+    WATCH_OPENS,
+    PAUSE_ENDS,
+    HAND
+};
 struct pending {
     int64_t at_ns; /* world time */
     enum what what;
@@ -44,9 +55,9 @@ struct pending {
 
 struct candidate {
     struct election machine;
-    double rate;        /* local ns per world ns */
+    double rate; /* local ns per world ns */
     int64_t paused_until_ns;
-    int64_t wake_ns;    /* world time */
+    int64_t wake_ns; /* world time */
     uint64_t call_serial, watch_serial;
     bool watch_open;
     int64_t watch_last_ns; /* events stay in order */
@@ -104,9 +115,13 @@ static struct election_lease view(const struct record *r, int who)
     return (struct election_lease){
         .uid = r->uid,
         .version = r->version,
-        .holder = !r->has_holder ? HOLDER_NONE : r->writer == who ? HOLDER_ME : HOLDER_OTHER,
+        .holder = !r->has_holder     ? HOLDER_NONE
+                  : r->writer == who ? HOLDER_ME
+                                     : HOLDER_OTHER,
         .holder_hash = r->has_holder ? (uint64_t)r->writer + 10 : 1,
-        .duration_ns = !r->released && r->writer != who && r->own_duration_ns > r->duration_ns ? r->own_duration_ns : r->duration_ns,
+        .duration_ns = !r->released && r->writer != who && r->own_duration_ns > r->duration_ns
+                           ? r->own_duration_ns
+                           : r->duration_ns,
         .released = r->released,
         .pristine = r->pristine,
     };
@@ -118,9 +133,11 @@ static void check_world(struct world *w)
     for (int i = 0; i < w->count; i++)
         open += election_may_act(&w->c[i].machine, local_ns(w, &w->c[i]));
     if (open > 1) {
-        printf("seed %" PRIu64 ": %d gates are open at %" PRId64 " ms\n", w->seed, open, w->now_ns / MS);
+        printf("seed %" PRIu64 ": %d gates are open at %" PRId64 " ms\n", w->seed, open,
+               w->now_ns / MS);
         for (int i = 0; i < w->count; i++)
-            printf("  candidate %d: %s, gate in %" PRId64 " ms\n", i, election_state_name(w->c[i].machine.state),
+            printf("  candidate %d: %s, gate in %" PRId64 " ms\n", i,
+                   election_state_name(w->c[i].machine.state),
                    (w->c[i].machine.gate_ns - local_ns(w, &w->c[i])) / MS);
     }
     assert_true(open <= 1);
@@ -133,9 +150,9 @@ static void feed(struct world *w, int who, struct election_event event)
     event.random = roll(w, UINT64_MAX);
     election_step(&c->machine, &event, local_ns(w, c), &out);
     if (w->trace) {
-        printf("%8" PRId64 " ms c%d %s event %d outcome %d v%" PRIu64 " holder %d call %d ->", w->now_ns / MS, who,
-               election_state_name(c->machine.state), (int)event.kind, (int)event.outcome, event.lease.version,
-               (int)event.lease.holder, (int)out.call);
+        printf("%8" PRId64 " ms c%d %s event %d outcome %d v%" PRIu64 " holder %d call %d ->",
+               w->now_ns / MS, who, election_state_name(c->machine.state), (int)event.kind,
+               (int)event.outcome, event.lease.version, (int)event.lease.holder, (int)out.call);
         for (size_t i = 0; i < out.report_count; i++)
             printf(" r%d", (int)out.reports[i]);
         printf(" gate %" PRId64 "\n", (c->machine.gate_ns - local_ns(w, c)) / MS);
@@ -145,8 +162,11 @@ static void feed(struct world *w, int who, struct election_event event)
     if (out.call != CALL_NONE) {
         c->call_serial++;
         bool never_arrives = chance(w, 4);
-        struct pending p = {.candidate = who, .serial = c->call_serial, .call = out.call,
-                            .call_version = c->machine.present ? c->machine.lease.version : 0, .call_uid = c->machine.lease.uid};
+        struct pending p = {.candidate = who,
+                            .serial = c->call_serial,
+                            .call = out.call,
+                            .call_version = c->machine.present ? c->machine.lease.version : 0,
+                            .call_uid = c->machine.lease.uid};
         if (!never_arrives) {
             p.what = AT_SERVER;
             p.at_ns = w->now_ns + delay_ns(w);
@@ -161,7 +181,8 @@ static void feed(struct world *w, int who, struct election_event event)
     }
     for (size_t i = 0; i < out.report_count; i++)
         w->terms += out.reports[i] == REPORT_LED;
-    c->wake_ns = out.wake_ns == INT64_MAX ? INT64_MAX : (int64_t)((double)out.wake_ns / c->rate) + 1;
+    c->wake_ns =
+        out.wake_ns == INT64_MAX ? INT64_MAX : (int64_t)((double)out.wake_ns / c->rate) + 1;
 }
 
 static void tell_watches(struct world *w, bool deleted)
@@ -174,8 +195,12 @@ static void tell_watches(struct world *w, bool deleted)
         if (at_ns < c->watch_last_ns)
             at_ns = c->watch_last_ns;
         c->watch_last_ns = at_ns;
-        push(w, (struct pending){.at_ns = at_ns, .what = WATCH_EVENT, .candidate = i, .serial = c->watch_serial,
-                                 .record = w->record, .deleted = deleted});
+        push(w, (struct pending){.at_ns = at_ns,
+                                 .what = WATCH_EVENT,
+                                 .candidate = i,
+                                 .serial = c->watch_serial,
+                                 .record = w->record,
+                                 .deleted = deleted});
     }
 }
 
@@ -195,7 +220,8 @@ static enum call_outcome execute(struct world *w, const struct pending *p)
     if (p->call == CALL_CREATE) {
         if (r->exists)
             return CALL_CONFLICT;
-        *r = (struct record){.exists = true, .uid = w->version + 1, .has_holder = true, .writer = p->candidate};
+        *r = (struct record){
+            .exists = true, .uid = w->version + 1, .has_holder = true, .writer = p->candidate};
     } else {
         if (!r->exists || r->version != p->call_version || r->uid != p->call_uid)
             return CALL_CONFLICT;
@@ -204,7 +230,8 @@ static enum call_outcome execute(struct world *w, const struct pending *p)
     }
     r->released = p->call == CALL_RELEASE;
     r->pristine = false;
-    r->duration_ns = p->call == CALL_RELEASE ? SECOND : w->c[p->candidate].machine.config.duration_ns;
+    r->duration_ns =
+        p->call == CALL_RELEASE ? SECOND : w->c[p->candidate].machine.config.duration_ns;
     r->own_duration_ns = r->duration_ns;
     stored(w);
     return CALL_OK;
@@ -227,8 +254,10 @@ static void answer(struct world *w, const struct pending *p)
     if (p->serial != c->call_serial || c->machine.call == CALL_NONE)
         return; /* cancelled, answered, or timed out before */
     c->call_serial++;
-    feed(w, p->candidate, (struct election_event){.kind = EVENT_CALL_DONE, .outcome = p->outcome,
-                                                  .lease = view(&p->record, p->candidate)});
+    feed(w, p->candidate,
+         (struct election_event){.kind = EVENT_CALL_DONE,
+                                 .outcome = p->outcome,
+                                 .lease = view(&p->record, p->candidate)});
 }
 
 static void watch_opens(struct world *w, int who)
@@ -285,16 +314,21 @@ static void happen(struct world *w, struct pending *p)
         break;
     case WATCH_EVENT:
         if (w->c[p->candidate].watch_open && p->serial == w->c[p->candidate].watch_serial)
-            feed(w, p->candidate, (struct election_event){.kind = p->deleted ? EVENT_DELETED : EVENT_SEEN,
-                                                          .lease = view(&p->record, p->candidate)});
+            feed(w, p->candidate,
+                 (struct election_event){.kind = p->deleted ? EVENT_DELETED : EVENT_SEEN,
+                                         .lease = view(&p->record, p->candidate)});
         break;
     case WATCH_BREAKS:
         if (w->faults && w->c[p->candidate].watch_open) {
             w->c[p->candidate].watch_open = false;
             feed(w, p->candidate, (struct election_event){.kind = EVENT_WATCH_DOWN});
-            push(w, (struct pending){.at_ns = w->now_ns + (int64_t)roll(w, 20000) * MS, .what = WATCH_OPENS, .candidate = p->candidate});
+            push(w, (struct pending){.at_ns = w->now_ns + (int64_t)roll(w, 20000) * MS,
+                                     .what = WATCH_OPENS,
+                                     .candidate = p->candidate});
         }
-        push(w, (struct pending){.at_ns = w->now_ns + (int64_t)(1 + roll(w, 60)) * SECOND, .what = WATCH_BREAKS, .candidate = p->candidate});
+        push(w, (struct pending){.at_ns = w->now_ns + (int64_t)(1 + roll(w, 60)) * SECOND,
+                                 .what = WATCH_BREAKS,
+                                 .candidate = p->candidate});
         break;
     case WATCH_OPENS:
         watch_opens(w, p->candidate);
@@ -320,7 +354,8 @@ static bool advance(struct world *w)
     for (size_t i = 0; i < w->queue_len; i++) {
         const struct pending *p = &w->queue[i];
         int64_t at_ns = p->at_ns;
-        bool local = p->what == ANSWER || p->what == WATCH_EVENT || p->what == WATCH_BREAKS || p->what == WATCH_OPENS;
+        bool local = p->what == ANSWER || p->what == WATCH_EVENT || p->what == WATCH_BREAKS ||
+                     p->what == WATCH_OPENS;
         if (local && at_ns < w->c[p->candidate].paused_until_ns)
             at_ns = w->c[p->candidate].paused_until_ns;
         if (at_ns < best_ns) {
@@ -361,21 +396,28 @@ static void run_world(uint64_t seed, bool trace)
 {
     static const int64_t fault_time_ns = 600 * SECOND, calm_time_ns = 120 * SECOND;
     struct world *w = mem_zalloc(sizeof *w);
-    *w = (struct world){.random = seed * 2 + 1, .seed = seed, .trace = trace, .faults = true, .version = 100};
+    *w = (struct world){
+        .random = seed * 2 + 1, .seed = seed, .trace = trace, .faults = true, .version = 100};
     for (int i = 0; i < 10; i++)
         roll(w, 2);
     w->count = 2 + (int)roll(w, CANDIDATES_MAX - 1);
     for (int i = 0; i < w->count; i++) {
         const struct election_config config = {
-            .duration_ns = 15 * SECOND, .renew_deadline_ns = 10 * SECOND, .retry_period_ns = 2 * SECOND, .margin_ns = SECOND,
-            .stagger_ns = (int64_t)roll(w, 200) * MS, .release = true,
+            .duration_ns = 15 * SECOND,
+            .renew_deadline_ns = 10 * SECOND,
+            .retry_period_ns = 2 * SECOND,
+            .margin_ns = SECOND,
+            .stagger_ns = (int64_t)roll(w, 200) * MS,
+            .release = true,
         };
         election_init(&w->c[i].machine, &config);
         w->c[i].rate = 0.985 + 0.03 * (double)roll(w, 1000) / 1000.0;
         w->c[i].wake_ns = INT64_MAX;
         feed(w, i, (struct election_event){.kind = EVENT_START});
-        push(w, (struct pending){.at_ns = (int64_t)roll(w, 100) * MS, .what = WATCH_OPENS, .candidate = i});
-        push(w, (struct pending){.at_ns = (int64_t)roll(w, 60) * SECOND, .what = WATCH_BREAKS, .candidate = i});
+        push(w, (struct pending){
+                    .at_ns = (int64_t)roll(w, 100) * MS, .what = WATCH_OPENS, .candidate = i});
+        push(w, (struct pending){
+                    .at_ns = (int64_t)roll(w, 60) * SECOND, .what = WATCH_BREAKS, .candidate = i});
     }
     push(w, (struct pending){.at_ns = 30 * SECOND, .what = HAND});
     push(w, (struct pending){.at_ns = fault_time_ns, .what = STOP_FAULTS});

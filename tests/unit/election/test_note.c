@@ -29,8 +29,12 @@ static void test_written_note_comes_back(void **state)
     n.lease_uid = STR("7f0c-\"quoted\"");
     n.transitions = 12;
     n.margin_ns = 1000000000;
-    const struct note_entry foo = {.interval_ns = 60000000000, .phase_ns = 1, .start_ns = 1795409504632842276,
-                                   .enqueued_ns = INT64_MAX, .acknowledged_ns = 0, .position = STR("rv 12\n")};
+    const struct note_entry foo = {.interval_ns = 60000000000,
+                                   .phase_ns = 1,
+                                   .start_ns = 1795409504632842276,
+                                   .enqueued_ns = INT64_MAX,
+                                   .acknowledged_ns = 0,
+                                   .position = STR("rv 12\n")};
     note_put(&n, STR("dummy/foo"), &(struct note_entry){.interval_ns = 5});
     note_put(&n, STR("dummy/foo"), &foo); /* replaces */
     note_put(&n, STR("k8s_events"), &(struct note_entry){.position = STR("771")});
@@ -61,7 +65,8 @@ static void test_full_note_leaves_receivers_out_and_says_so(void **state)
     note_init(&back);
     for (int i = 0; i < 200; i++) {
         int len = snprintf(id, sizeof id, "dummy/%d", i);
-        note_put(&n, str_make(id, (size_t)len), &(struct note_entry){.interval_ns = 1, .enqueued_ns = 1795409504632842276});
+        note_put(&n, str_make(id, (size_t)len),
+                 &(struct note_entry){.interval_ns = 1, .enqueued_ns = 1795409504632842276});
     }
     buf_init(&text, 64 * KIB);
     size_t left_out = note_print(&text, &n);
@@ -91,8 +96,16 @@ static void test_broken_notes_are_refused_whole(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "", "{", "[]", "7", "{\"v\":2}", "{\"v\":\"1\"}", "{\"receivers\":[]}",
-        "{\"v\":1,\"receivers\":[{\"id\":\"a\",\"interval\":1}]", "{\"v\":1} x", "{\"v\":1,\"uid\":\"\xff\"}",
+        "",
+        "{",
+        "[]",
+        "7",
+        "{\"v\":2}",
+        "{\"v\":\"1\"}",
+        "{\"receivers\":[]}",
+        "{\"v\":1,\"receivers\":[{\"id\":\"a\",\"interval\":1}]",
+        "{\"v\":1} x",
+        "{\"v\":1,\"uid\":\"\xff\"}",
     };
     struct note n;
     struct err err;
@@ -118,8 +131,11 @@ static void test_odd_members_are_passed_over(void **state)
     struct note n;
     struct err err;
     note_init(&n);
-    assert_true(note_parse(&n, STR("{\"v\":1,\"new\":{\"a\":[1]},\"transitions\":-4,\"margin\":\"x\",\"uid\":7,\"receivers\":[7,"
-                                   "{\"interval\":1},{\"id\":\"ok\",\"interval\":\"x\",\"phase\":3,\"later\":null},{\"id\":\"neg\",\"interval\":-1}]}"),
+    assert_true(note_parse(&n,
+                           STR("{\"v\":1,\"new\":{\"a\":[1]},\"transitions\":-4,\"margin\":\"x\","
+                               "\"uid\":7,\"receivers\":[7,"
+                               "{\"interval\":1},{\"id\":\"ok\",\"interval\":\"x\",\"phase\":3,"
+                               "\"later\":null},{\"id\":\"neg\",\"interval\":-1}]}"),
                            &err));
     assert_int_equal(n.transitions, 0);
     assert_int_equal(n.receiver_count, 1);

@@ -37,11 +37,11 @@ static int teardown(void **state)
 /* What a test's handler needs and leaves behind; the handler runs in another thread, the test looks when the answer is there. */
 struct script {
     pthread_mutex_t lock;
-    char seen[16384];    /* one line a request */
-    char token[64];      /* the one that is accepted; empty: all */
-    char rotate_to[64];  /* a request with another token makes this the content of... */
-    const char *path;    /* ...this file */
-    int rotations;       /* how often; the content ends with the number from the second time on */
+    char seen[16384];   /* one line a request */
+    char token[64];     /* the one that is accepted; empty: all */
+    char rotate_to[64]; /* a request with another token makes this the content of... */
+    const char *path;   /* ...this file */
+    int rotations;      /* how often; the content ends with the number from the second time on */
     int status;
     const char *headers, *body;
 };
@@ -59,22 +59,27 @@ static void script_handle(struct test_conn *c, const struct test_request *r, voi
     struct script *s = arg;
     const char *auth = request_header(r, "authorization");
     char line[8300];
-    snprintf(line, sizeof line, "%s%s%s", auth == NULL ? "-" : auth, r->client_name[0] == '\0' ? "" : " ", r->client_name);
+    snprintf(line, sizeof line, "%s%s%s", auth == NULL ? "-" : auth,
+             r->client_name[0] == '\0' ? "" : " ", r->client_name);
     script_note(s, line);
     pthread_mutex_lock(&s->lock);
-    bool ok = s->token[0] == '\0' || (auth != NULL && strncmp(auth, "Bearer ", 7) == 0 && strcmp(auth + 7, s->token) == 0);
+    bool ok = s->token[0] == '\0' ||
+              (auth != NULL && strncmp(auth, "Bearer ", 7) == 0 && strcmp(auth + 7, s->token) == 0);
     char content[96];
     bool rotates = !ok && s->path != NULL;
-    snprintf(content, sizeof content, s->rotations == 0 ? "%s" : "%s%d", s->rotate_to, s->rotations);
+    snprintf(content, sizeof content, s->rotations == 0 ? "%s" : "%s%d", s->rotate_to,
+             s->rotations);
     s->rotations += rotates;
     pthread_mutex_unlock(&s->lock);
     if (rotates)
         file_put(s->path, content);
     if (ok)
-        conn_answer(c, s->status == 0 ? 200 : s->status, s->headers == NULL ? "" : s->headers, s->body == NULL ? "{}" : s->body);
+        conn_answer(c, s->status == 0 ? 200 : s->status, s->headers == NULL ? "" : s->headers,
+                    s->body == NULL ? "{}" : s->body);
     else
         conn_answer(c, 401, "Content-Type: application/json\r\n",
-                    "{\"kind\":\"Status\",\"message\":\"Unauthorized\",\"reason\":\"Unauthorized\",\"code\":401}");
+                    "{\"kind\":\"Status\",\"message\":\"Unauthorized\",\"reason\":\"Unauthorized\","
+                    "\"code\":401}");
 }
 
 struct fixture {
@@ -86,19 +91,23 @@ struct fixture {
 };
 
 static struct fixture *fixture_new_at(bool is_ipv6, bool is_https,
-                                      void (*handle)(struct test_conn *, const struct test_request *, void *))
+                                      void (*handle)(struct test_conn *,
+                                                     const struct test_request *, void *))
 {
     struct fixture *f = mem_zalloc(sizeof *f);
     world_init(&f->w);
     pthread_mutex_init(&f->script.lock, NULL);
-    server_start(&f->server, is_ipv6, is_https ? tls : NULL, handle == NULL ? script_handle : handle, &f->script);
+    server_start(&f->server, is_ipv6, is_https ? tls : NULL,
+                 handle == NULL ? script_handle : handle, &f->script);
     world_put(&f->w, "ca.crt", ca.cert_pem);
-    snprintf(f->cluster, sizeof f->cluster, "    server: http%s://%s:%u/prefix/%s", is_https ? "s" : "",
-             is_ipv6 ? "[::1]" : "127.0.0.1", f->server.port, is_https ? "\n    certificate-authority: ca.crt" : "");
+    snprintf(f->cluster, sizeof f->cluster, "    server: http%s://%s:%u/prefix/%s",
+             is_https ? "s" : "", is_ipv6 ? "[::1]" : "127.0.0.1", f->server.port,
+             is_https ? "\n    certificate-authority: ca.crt" : "");
     return f;
 }
 
-static struct fixture *fixture_new(void (*handle)(struct test_conn *, const struct test_request *, void *))
+static struct fixture *fixture_new(void (*handle)(struct test_conn *, const struct test_request *,
+                                                  void *))
 {
     return fixture_new_at(false, true, handle);
 }
@@ -168,11 +177,15 @@ static void test_what_is_sent(void **state)
     assert_contains(got, "\r\nImpersonate-Group: b\r\n");
     assert_contains(got, "\r\n\r\n{\"k\":1}");
     assert_null(strstr(got, "Accept-Encoding"));
-    world_call(&f->w, client, (struct kube_request){.accept = "application/vnd.kubernetes.protobuf"}, &f->o);
+    world_call(&f->w, client,
+               (struct kube_request){.accept = "application/vnd.kubernetes.protobuf"}, &f->o);
     assert_contains(f->o.body, "\r\nAccept: application/vnd.kubernetes.protobuf\r\n");
     assert_null(strstr(f->o.body, "Content-Type"));
     world_call(&f->w, client,
-               (struct kube_request){.method = "PATCH", .body = STR("{}"), .content_type = "application/merge-patch+json"}, &f->o);
+               (struct kube_request){.method = "PATCH",
+                                     .body = STR("{}"),
+                                     .content_type = "application/merge-patch+json"},
+               &f->o);
     assert_contains(f->o.body, "\r\nContent-Type: application/merge-patch+json\r\n");
     fixture_free(f, client);
 }
@@ -232,18 +245,23 @@ static void test_errors(void **state)
         int64_t retry_after_ms;
     } cases[] = {
         {409, "Content-Type: application/json\r\n",
-         "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"message\":\"the object has been modified\","
+         "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"message\":\"the "
+         "object has been modified\","
          "\"reason\":\"Conflict\",\"code\":409}",
-         "Conflict", "the object has been modified", "/prefix/x: 409 Conflict (Conflict): the object has been modified", -1},
+         "Conflict", "the object has been modified",
+         "/prefix/x: 409 Conflict (Conflict): the object has been modified", -1},
         {404, "Content-Type: text/plain\r\n", "404 page not found\n", "", "404 page not found",
          "/prefix/x: 404 Not Found: 404 page not found", -1},
         {429, "Retry-After: 7\r\n", "Too many requests, please try again later.\n", "",
          "Too many requests, please try again later.", "429 Too Many Requests: Too many", 7000},
-        {429, "", "{\"kind\":\"Status\",\"reason\":\"TooManyRequests\",\"details\":{\"retryAfterSeconds\":3}}", "TooManyRequests", "",
-         "429 Too Many Requests (TooManyRequests)", 3000},
-        {503, "Retry-After: 1\r\n", "{\"kind\":\"Status\",\"details\":{\"retryAfterSeconds\":9}}", "", "", "503 Service Unavailable",
-         1000},
-        {500, "Retry-After: Thu, 01 Jan 1970 00:00:00 GMT\r\n", "", "", "", "500 Internal Server Error", 0},
+        {429, "",
+         "{\"kind\":\"Status\",\"reason\":\"TooManyRequests\",\"details\":{\"retryAfterSeconds\":3}"
+         "}",
+         "TooManyRequests", "", "429 Too Many Requests (TooManyRequests)", 3000},
+        {503, "Retry-After: 1\r\n", "{\"kind\":\"Status\",\"details\":{\"retryAfterSeconds\":9}}",
+         "", "", "503 Service Unavailable", 1000},
+        {500, "Retry-After: Thu, 01 Jan 1970 00:00:00 GMT\r\n", "", "", "",
+         "500 Internal Server Error", 0},
         {500, "Retry-After: soon\r\n", "", "", "", "500 Internal Server Error", -1},
         {302, "Location: https://elsewhere/\r\n", "", "", "", "/prefix/x: 302", -1},
     };
@@ -343,7 +361,8 @@ static void test_401_for_ever(void **state)
     struct kube_client *client = client_of(f, "    tokenFile: token");
     call(f, client);
     assert_int_equal(f->o.status, 401);
-    assert_string_equal(f->script.seen, "Bearer one\nBearer two\n"); /* renewed once, and no further */
+    assert_string_equal(f->script.seen,
+                        "Bearer one\nBearer two\n"); /* renewed once, and no further */
     fixture_free(f, client);
 }
 
@@ -369,8 +388,9 @@ static void test_a_rotated_token_is_seen_at_once(void **state)
     world_put(&f->w, "token", "");
     call(f, client);
     assert_int_equal(world_logged(&f->w, "Token file cannot be used"), 2);
-    assert_string_equal(f->script.seen, "Bearer one\nBearer two\nBearer two\nBearer two\nBearer two\nBearer two\n"
-                                        "Bearer three\nBearer three\n");
+    assert_string_equal(f->script.seen,
+                        "Bearer one\nBearer two\nBearer two\nBearer two\nBearer two\nBearer two\n"
+                        "Bearer three\nBearer three\n");
     fixture_free(f, client);
 }
 
@@ -414,7 +434,8 @@ static void test_service_account(void **state)
         assert_contains(err.text, "auth_type serviceAccount: no token");
         /* {"kubernetes.io":{"pod":{"name":"pod-1","uid":"uid-1"}}} */
         world_put(&f->w, "token",
-                  "e30.eyJrdWJlcm5ldGVzLmlvIjp7InBvZCI6eyJuYW1lIjoicG9kLTEiLCJ1aWQiOiJ1aWQtMSJ9fX0.c2ln\n");
+                  "e30.eyJrdWJlcm5ldGVzLmlvIjp7InBvZCI6eyJuYW1lIjoicG9kLTEiLCJ1aWQiOiJ1aWQtMSJ9fX0."
+                  "c2ln\n");
         world_put(&f->w, "namespace", "obs");
         struct kube_client *client = in_cluster(f, KUBE_AUTH_SERVICE_ACCOUNT, &err);
         assert_non_null(client);
@@ -436,7 +457,8 @@ static void test_none(void **state)
     struct fixture *f = fixture_new(NULL);
     struct err err;
     world_put(&f->w, "token", "SECRET");
-    struct kube_client *client = in_cluster(f, KUBE_AUTH_NONE, &err); /* the server's CA is unknown */
+    struct kube_client *client =
+        in_cluster(f, KUBE_AUTH_NONE, &err); /* the server's CA is unknown */
     call(f, client);
     assert_int_equal(f->o.status, 200);
     assert_string_equal(f->script.seen, "-\n");
@@ -475,14 +497,17 @@ static void test_tls_options(void **state)
 {
     (void)state;
     struct fixture *f = fixture_new(NULL);
-    snprintf(f->cluster, sizeof f->cluster, "    server: https://127.0.0.1:%u\n    insecure-skip-tls-verify: true", f->server.port);
+    snprintf(f->cluster, sizeof f->cluster,
+             "    server: https://127.0.0.1:%u\n    insecure-skip-tls-verify: true",
+             f->server.port);
     struct kube_client *client = client_of(f, "    token: t");
     call(f, client);
     assert_int_equal(f->o.status, 200);
     kube_client_free(client);
     for (int i = 0; i < 2; i++) {
-        snprintf(f->cluster, sizeof f->cluster, "    server: https://127.0.0.1:%u\n    certificate-authority: ca.crt\n"
-                                                "    tls-server-name: %s",
+        snprintf(f->cluster, sizeof f->cluster,
+                 "    server: https://127.0.0.1:%u\n    certificate-authority: ca.crt\n"
+                 "    tls-server-name: %s",
                  f->server.port, i == 0 ? "kube.test" : "other.test");
         client = client_of(f, "    token: t");
         call(f, client);
@@ -501,7 +526,8 @@ static void test_client_certificate(void **state)
     struct err err;
     world_put(&f->w, "c.pem", client_cert.cert_pem);
     world_put(&f->w, "k.pem", client_cert.key_pem);
-    struct kube_client *client = client_of(f, "    client-certificate: c.pem\n    client-key: k.pem");
+    struct kube_client *client =
+        client_of(f, "    client-certificate: c.pem\n    client-key: k.pem");
     call(f, client);
     assert_string_equal(f->script.seen, "- client-1\n");
     /* Rotated: noticed on a 401, and sent again over a new connection. */
@@ -517,10 +543,12 @@ static void test_client_certificate(void **state)
     kube_client_free(client);
     /* At start a pair that does not fit is an error. */
     world_put(&f->w, "k.pem", client_cert.key_pem);
-    assert_null(world_client(&f->w, f->cluster, "    client-certificate: c.pem\n    client-key: k.pem", &err));
+    assert_null(world_client(&f->w, f->cluster,
+                             "    client-certificate: c.pem\n    client-key: k.pem", &err));
     assert_contains(err.text, "does not belong to the certificate");
     assert_contains(err.text, "c.pem");
-    assert_null(world_client(&f->w, f->cluster, "    client-certificate: absent.pem\n    client-key: k.pem", &err));
+    assert_null(world_client(&f->w, f->cluster,
+                             "    client-certificate: absent.pem\n    client-key: k.pem", &err));
     assert_contains(err.text, "absent.pem");
     world_put(&f->w, "ca.crt", "nothing");
     assert_null(world_client(&f->w, f->cluster, "    token: t", &err));
@@ -551,7 +579,8 @@ static void test_proxies(void **state)
     server_start(&proxy, false, NULL, proxy_handle, &seen);
     char url[64];
     snprintf(url, sizeof url, "http://127.0.0.1:%u", proxy.port);
-    static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"};
+    static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY",
+                                        "all_proxy"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         setenv(names[i], url, 1);
     struct kube_client *client = client_of(f, "    token: t");
@@ -588,7 +617,8 @@ static void test_keys(void **state)
         "    token: SECRET\n    as: jane",
         "    exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: a}",
         "    exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: a, args: [b]}",
-        "    exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: a, env: [{name: b, value: c}]}",
+        "    exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: a, env: [{name: b, "
+        "value: c}]}",
         "    {}",
     };
     char keys[COUNT_OF(users)][256];
@@ -621,7 +651,7 @@ static void test_cancel(void **state)
     struct kube_client *client = client_of(f, "    token: t");
     struct kube_request request = {.method = "GET", .path = STR("/"), .on_done = never};
     kube_cancel(kube_send(client, &request)); /* at once */
-    for (int i = 0; i < 20; i++) { /* somewhere on the way */
+    for (int i = 0; i < 20; i++) {            /* somewhere on the way */
         struct kube_call *running = kube_send(client, &request);
         if (i > 0)
             world_run_for_ms(&f->w, 0);

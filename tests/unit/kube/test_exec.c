@@ -65,16 +65,20 @@ static void test_good_outputs(void **state)
     struct arena a;
     struct err err;
     arena_init(&a, 1024);
-    assert_true(parse("{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1 "\",\"status\":{\"expirationTimestamp\":"
-                      "\"2026-01-02T03:04:05Z\",\"token\":\" t0\\u0041\\n\",\"other\":{}},\"spec\":{}}\n",
-                      &c, &a, &err));
+    assert_true(
+        parse("{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1
+              "\",\"status\":{\"expirationTimestamp\":"
+              "\"2026-01-02T03:04:05Z\",\"token\":\" t0\\u0041\\n\",\"other\":{}},\"spec\":{}}\n",
+              &c, &a, &err));
     assert_true(str_eqz(c.token, "t0A"));
     assert_int_equal(c.expires_ns, INT64_C(1767323045000000000));
-    assert_true(parse("{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1 "\",\"status\":{\"expirationTimestamp\":null,"
+    assert_true(parse("{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1
+                      "\",\"status\":{\"expirationTimestamp\":null,"
                       "\"token\":\"t\",\"clientKeyData\":\"\"}}",
                       &c, &a, &err));
     assert_int_equal(c.expires_ns, 0);
-    assert_true(parse("{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1 "\",\"status\":{\"expirationTimestamp\":"
+    assert_true(parse("{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1
+                      "\",\"status\":{\"expirationTimestamp\":"
                       "\"1960-01-01T00:00:00Z\",\"token\":\"t\"}}",
                       &c, &a, &err));
     assert_int_equal(c.expires_ns, 1);
@@ -93,18 +97,23 @@ static void test_bad_outputs(void **state)
         {"[\"SECRET\"]", "not a JSON object"},
         {HEAD "\"status\":{\"token\":\"SECRET\"}", "not JSON: line 1"},
         {HEAD "\"status\":{\"token\":\"SECRET\"}} SECRET", "not JSON: line 1"},
-        {"{\"apiVersion\":\"" V1 "\",\"status\":{\"token\":\"SECRET\"}}", "not of kind ExecCredential"},
-        {"{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1 "beta1\",\"status\":{\"token\":\"SECRET\"}}", "another apiVersion"},
+        {"{\"apiVersion\":\"" V1 "\",\"status\":{\"token\":\"SECRET\"}}",
+         "not of kind ExecCredential"},
+        {"{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1
+         "beta1\",\"status\":{\"token\":\"SECRET\"}}",
+         "another apiVersion"},
         {HEAD "\"spec\":{}}", "has no status"},
         {HEAD "\"status\":null}", "has no status"},
         {HEAD "\"status\":{}}", "neither status.token nor a client certificate"},
         {HEAD "\"status\":{\"token\":\"  \"}}", "neither status.token nor a client certificate"},
         {HEAD "\"status\":{\"token\":5}}", "status.token in its output: expected a string"},
         {HEAD "\"status\":{\"token\":\"SEC\\nRET\"}}", "control characters"},
-        {HEAD "\"status\":{\"token\":\"SECRET\",\"expirationTimestamp\":\"tomorrow\"}}", "no RFC 3339 time"},
+        {HEAD "\"status\":{\"token\":\"SECRET\",\"expirationTimestamp\":\"tomorrow\"}}",
+         "no RFC 3339 time"},
         {HEAD "\"status\":{\"clientCertificateData\":\"SECRET\"}}", "only one of"},
         {HEAD "\"status\":{\"clientKeyData\":\"SECRET\"}}", "only one of"},
-        {HEAD "\"status\":{\"clientCertificateData\":\"SECRET\",\"clientKeyData\":\"SECRET\"}}", "no certificate in it"},
+        {HEAD "\"status\":{\"clientCertificateData\":\"SECRET\",\"clientKeyData\":\"SECRET\"}}",
+         "no certificate in it"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct exec_credential c;
@@ -127,7 +136,8 @@ static void test_pem(void **state)
     char *chain = mem_alloc(16384);
     snprintf(chain, 16384, "text before\n%s\n%s", client_cert.cert_pem, ca.cert_pem);
     assert_true(pem_check_certificates(str_from(chain), &err));
-    assert_true(pem_check_pair(str_from(chain), str_from(client_cert.key_pem), &err)); /* intermediates may follow */
+    assert_true(pem_check_pair(str_from(chain), str_from(client_cert.key_pem),
+                               &err)); /* intermediates may follow */
     assert_false(pem_check_pair(str_from(chain), str_from(other.key_pem), &err));
     assert_contains(err.text, "does not belong");
     assert_false(pem_check_pair(str_from(chain), str_from(chain), &err));
@@ -136,11 +146,14 @@ static void test_pem(void **state)
     assert_false(pem_check_certificates(STR_NONE, &err));
     assert_false(pem_check_certificates(str_from(client_cert.key_pem), &err));
     assert_contains(err.text, "no certificate in it");
-    snprintf(chain, 16384, "%s-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", ca.cert_pem);
+    snprintf(chain, 16384, "%s-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+             ca.cert_pem);
     assert_false(pem_check_certificates(str_from(chain), &err));
     assert_contains(err.text, "certificate 2 in it cannot be read");
     BIO *bio = BIO_new(BIO_s_mem());
-    assert_int_equal(PEM_write_bio_PKCS8PrivateKey(bio, client_cert.key, EVP_aes_128_cbc(), "pass", 4, NULL, NULL), 1);
+    assert_int_equal(PEM_write_bio_PKCS8PrivateKey(bio, client_cert.key, EVP_aes_128_cbc(), "pass",
+                                                   4, NULL, NULL),
+                     1);
     char *locked = bio_text(bio);
     assert_false(pem_check_pair(str_from(client_cert.cert_pem), str_from(locked), &err));
     assert_contains(err.text, "needs a pass phrase");
@@ -157,7 +170,7 @@ struct fixture {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     char seen[8192];
-    char token[64]; /* accepted; empty: all */
+    char token[64];                     /* accepted; empty: all */
     int request_count, release_late_at; /* GET /late is answered when so many requests have come */
     char user[1024];
     char cluster[512];
@@ -170,8 +183,8 @@ static void handle(struct test_conn *c, const struct test_request *r, void *arg)
     const char *auth = request_header(r, "authorization");
     pthread_mutex_lock(&f->lock);
     size_t len = strlen(f->seen);
-    snprintf(f->seen + len, sizeof f->seen - len, "%s%s%s\n", auth == NULL ? "-" : auth, r->client_name[0] == '\0' ? "" : " ",
-             r->client_name);
+    snprintf(f->seen + len, sizeof f->seen - len, "%s%s%s\n", auth == NULL ? "-" : auth,
+             r->client_name[0] == '\0' ? "" : " ", r->client_name);
     f->request_count++;
     pthread_cond_broadcast(&f->changed);
     while (request_is(r, "GET /late") && f->request_count < f->release_late_at)
@@ -185,10 +198,11 @@ static void handle(struct test_conn *c, const struct test_request *r, void *arg)
 static void plugin_write(struct fixture *f, const char *work)
 {
     char text[2048];
-    snprintf(text, sizeof text,
-             "#!/bin/sh\necho run >> \"$0.runs\"\nprintf '%%s' \"$KUBERNETES_EXEC_INFO\" > \"$0.info\"\n"
-             "printf '%%s,' \"$EXTRA\" \"$@\" > \"$0.args\"\n%s\n",
-             work);
+    snprintf(
+        text, sizeof text,
+        "#!/bin/sh\necho run >> \"$0.runs\"\nprintf '%%s' \"$KUBERNETES_EXEC_INFO\" > \"$0.info\"\n"
+        "printf '%%s,' \"$EXTRA\" \"$@\" > \"$0.args\"\n%s\n",
+        work);
     const char *path = world_put(&f->w, "plugin", text);
     assert_int_equal(chmod(path, 0700), 0);
 }
@@ -196,7 +210,8 @@ static void plugin_write(struct fixture *f, const char *work)
 static void plugin_answers(struct fixture *f, const char *status)
 {
     char text[16384];
-    snprintf(text, sizeof text, "{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1 "\",\"status\":{%s}}", status);
+    snprintf(text, sizeof text,
+             "{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1 "\",\"status\":{%s}}", status);
     world_put(&f->w, "plugin.out", text);
 }
 
@@ -227,13 +242,17 @@ static struct fixture *fixture_new(void)
     world_put(&f->w, "ca.crt", ca.cert_pem);
     plugin_write(f, "cat \"$0.out\"");
     plugin_answers(f, "\"token\":\"t1\"");
-    snprintf(f->cluster, sizeof f->cluster,
-             "    server: https://127.0.0.1:%u\n    certificate-authority: ca.crt\n    tls-server-name: 127.0.0.1\n"
-             "    extensions: [{name: client.authentication.k8s.io/exec, extension: {audience: me}}]",
-             f->server.port);
-    snprintf(f->user, sizeof f->user,
-             "    exec: {apiVersion: " V1 ", command: ./plugin, args: [a, 'b c'], env: [{name: EXTRA, value: x}], "
-             "interactiveMode: Never, provideClusterInfo: true, installHint: 'get it from the shop'}");
+    snprintf(
+        f->cluster, sizeof f->cluster,
+        "    server: https://127.0.0.1:%u\n    certificate-authority: ca.crt\n    tls-server-name: "
+        "127.0.0.1\n"
+        "    extensions: [{name: client.authentication.k8s.io/exec, extension: {audience: me}}]",
+        f->server.port);
+    snprintf(
+        f->user, sizeof f->user,
+        "    exec: {apiVersion: " V1
+        ", command: ./plugin, args: [a, 'b c'], env: [{name: EXTRA, value: x}], "
+        "interactiveMode: Never, provideClusterInfo: true, installHint: 'get it from the shop'}");
     return f;
 }
 
@@ -289,7 +308,8 @@ static void test_what_the_plugin_is_told(void **state)
     assert_null(text_at(info, "spec", "cluster", "insecure-skip-tls-verify"));
     struct buf pem;
     buf_init(&pem, 65536);
-    assert_true(base64_decode(str_from(text_at(info, "spec", "cluster", "certificate-authority-data")), &pem));
+    assert_true(base64_decode(
+        str_from(text_at(info, "spec", "cluster", "certificate-authority-data")), &pem));
     assert_string_equal(buf_cstr(&pem), ca.cert_pem);
     buf_deinit(&pem);
     struct json_object *config = NULL, *spec = NULL, *cluster = NULL;
@@ -444,7 +464,8 @@ static void test_a_late_401_does_not_run_it_again(void **state)
         snprintf(f->token, sizeof f->token, "t2");
         if (is_same == 0)
             plugin_answers(f, "\"token\":\"t2\"");
-        world_send(&f->w, client, (struct kube_request){.path = STR("/late"), .lane = KUBE_LANE_LIST}, &f->o[0]);
+        world_send(&f->w, client,
+                   (struct kube_request){.path = STR("/late"), .lane = KUBE_LANE_LIST}, &f->o[0]);
         while (strcmp(f->seen, "Bearer t1\nBearer t1\n") != 0)
             world_run_for_ms(&f->w, 1);
         world_send(&f->w, client, (struct kube_request){.lane = KUBE_LANE_LEASE}, &f->o[1]);
@@ -570,11 +591,13 @@ static void test_periods(void **state)
     assert_int_equal(long_periods.token_ns, INT64_C(50000000000));
     assert_int_equal(long_periods.tls_ns, INT64_C(300000000000));
     struct credential_waiter waiter = {0};
-    struct credentials *slow = credentials_new(f->w.loop, &f->w.logger, access, &long_periods, &err);
+    struct credentials *slow =
+        credentials_new(f->w.loop, &f->w.logger, access, &long_periods, &err);
     struct credentials *fast = credentials_new(f->w.loop, &f->w.logger, access, &no_periods, &err);
     assert_non_null(slow);
     assert_non_null(fast);
-    uint64_t slow_tls = credentials_tls_generation(slow), fast_tls = credentials_tls_generation(fast);
+    uint64_t slow_tls = credentials_tls_generation(slow),
+             fast_tls = credentials_tls_generation(fast);
     world_put(&f->w, "c.pem", client_cert_2.cert_pem);
     world_put(&f->w, "k.pem", client_cert_2.key_pem);
     assert_int_equal(credentials_get(slow, &waiter, &err), CREDENTIAL_READY);

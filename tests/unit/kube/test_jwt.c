@@ -43,12 +43,16 @@ static void test_bound_token(void **state)
 {
     (void)state;
     char out[256];
-    assert_true(pod_of("{\"aud\":[\"https://kubernetes.default.svc\"],\"exp\":1798729200,\"kubernetes.io\":{\"namespace\":\"obs\","
-                       "\"node\":{\"name\":\"n\",\"uid\":\"nu\"},\"pod\":{\"name\":\"otel-0\",\"uid\":\"6f0e-1\"},"
-                       "\"serviceaccount\":{\"name\":\"otel\",\"uid\":\"su\"},\"warnafter\":1},\"sub\":\"x\"}",
-                       out, sizeof out));
+    assert_true(pod_of(
+        "{\"aud\":[\"https://"
+        "kubernetes.default.svc\"],\"exp\":1798729200,\"kubernetes.io\":{\"namespace\":\"obs\","
+        "\"node\":{\"name\":\"n\",\"uid\":\"nu\"},\"pod\":{\"name\":\"otel-0\",\"uid\":\"6f0e-1\"},"
+        "\"serviceaccount\":{\"name\":\"otel\",\"uid\":\"su\"},\"warnafter\":1},\"sub\":\"x\"}",
+        out, sizeof out));
     assert_string_equal(out, "otel-0 6f0e-1");
-    assert_true(pod_of("{\"kubernetes.io\":{\"pod\":{\"uid\":\"u\\u0041\",\"name\":\"n\\u0042~?\"}}}", out, sizeof out));
+    assert_true(
+        pod_of("{\"kubernetes.io\":{\"pod\":{\"uid\":\"u\\u0041\",\"name\":\"n\\u0042~?\"}}}", out,
+               sizeof out));
     assert_string_equal(out, "nB~? uA");
 }
 
@@ -80,7 +84,8 @@ static void test_tokens_without_a_pod(void **state)
 static void test_no_tokens(void **state)
 {
     (void)state;
-    static const char *const tokens[] = {"", ".", "..", "a.b", "a.!!!!.c", "0123456789abcdef", "..."};
+    static const char *const tokens[] = {"",   ".", "..", "a.b", "a.!!!!.c", "0123456789abcdef",
+                                         "..."};
     struct arena a;
     arena_init(&a, 256);
     str name, uid;

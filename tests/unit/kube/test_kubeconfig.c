@@ -32,7 +32,8 @@ static int setup(void **state)
 {
     (void)state;
     buf_init(&log_text, 1 << 20);
-    logger.log = log_new(&(struct log_config){.level = LOG_INFO, .sink = log_sink, .wall_ns = no_clock});
+    logger.log =
+        log_new(&(struct log_config){.level = LOG_INFO, .sink = log_sink, .wall_ns = no_clock});
     return 0;
 }
 
@@ -57,13 +58,15 @@ static struct kube_access *load(const char *cluster, const char *user, struct er
 {
     struct buf text;
     buf_init(&text, 1 << 20);
-    buf_printf(&text, "apiVersion: v1\nkind: Config\ncurrent-context: x\n"
-                      "contexts: [{name: x, context: {cluster: c, user: u, namespace: ns}}]\n"
-                      "clusters:\n- name: c\n  cluster:\n    %s\n"
-                      "users:\n- name: u\n  user:\n    %s\n",
+    buf_printf(&text,
+               "apiVersion: v1\nkind: Config\ncurrent-context: x\n"
+               "contexts: [{name: x, context: {cluster: c, user: u, namespace: ns}}]\n"
+               "clusters:\n- name: c\n  cluster:\n    %s\n"
+               "users:\n- name: u\n  user:\n    %s\n",
                cluster, user);
     struct kube_access *a = access_new();
-    bool ok = kubeconfig_load_text(a, STR("kc.yaml"), STR("/dir"), buf_view(&text), STR_NONE, &logger, err);
+    bool ok = kubeconfig_load_text(a, STR("kc.yaml"), STR("/dir"), buf_view(&text), STR_NONE,
+                                   &logger, err);
     buf_deinit(&text);
     if (ok)
         return a;
@@ -111,10 +114,13 @@ static void test_json_is_yaml(void **state)
 {
     (void)state;
     static const char text[] =
-        "{\n\t\"kind\": \"Config\", \"apiVersion\": \"v1\", \"preferences\": {}, \"current-context\": \"x\",\n"
-        "\t\"clusters\": [{\"name\": \"c\", \"cluster\": {\"server\": \"https:\\/\\/[::1]:6443/prefix/\"}}],\n"
+        "{\n\t\"kind\": \"Config\", \"apiVersion\": \"v1\", \"preferences\": {}, "
+        "\"current-context\": \"x\",\n"
+        "\t\"clusters\": [{\"name\": \"c\", \"cluster\": {\"server\": "
+        "\"https:\\/\\/[::1]:6443/prefix/\"}}],\n"
         "\t\"users\": [{\"name\": \"u\", \"user\": {\"token\": \"t\\u0041\"}}],\n"
-        "\t\"contexts\": [{\"name\": \"x\", \"context\": {\"cluster\": \"c\", \"user\": \"u\"}}]\n}\n";
+        "\t\"contexts\": [{\"name\": \"x\", \"context\": {\"cluster\": \"c\", \"user\": "
+        "\"u\"}}]\n}\n";
     struct kube_access *a = access_new();
     struct err err;
     if (!kubeconfig_load_text(a, STR("kc"), STR("/d"), str_from(text), STR_NONE, &logger, &err))
@@ -170,7 +176,8 @@ static void test_servers(void **state)
             fail_msg("%s: accepted as %.*s", cases[i].cluster, STR_ARG(a->server));
         if (a != NULL)
             assert_str(a->server, cases[i].want);
-        if (a == NULL && (strstr(err.text, "clusters[c].cluster.server: ") == NULL || strstr(err.text, "secret") != NULL))
+        if (a == NULL && (strstr(err.text, "clusters[c].cluster.server: ") == NULL ||
+                          strstr(err.text, "secret") != NULL))
             fail_msg("%s: %s", cases[i].cluster, err.text);
         kube_access_free(a);
     }
@@ -179,9 +186,10 @@ static void test_servers(void **state)
 static void test_tls_fields(void **state)
 {
     (void)state;
-    struct kube_access *a = load_ok("{server: 'https://h', certificate-authority: ca.crt, tls-server-name: name, proxy-url: "
-                                    "'socks5://p:1', disable-compression: true}",
-                                    "{client-certificate: certs/c.pem, client-key: /abs/k.pem}");
+    struct kube_access *a = load_ok(
+        "{server: 'https://h', certificate-authority: ca.crt, tls-server-name: name, proxy-url: "
+        "'socks5://p:1', disable-compression: true}",
+        "{client-certificate: certs/c.pem, client-key: /abs/k.pem}");
     assert_str(a->ca.path, "/dir/ca.crt");
     assert_str(a->cert.path, "/dir/certs/c.pem");
     assert_str(a->key.path, "/abs/k.pem");
@@ -191,7 +199,9 @@ static void test_tls_fields(void **state)
     kube_access_free(a);
     /* Data wins over a file, with a warning. */
     buf_clear(&log_text);
-    a = load_ok("{server: 'https://h', certificate-authority: ca.crt, certificate-authority-data: \"aGVs\\n bG8=\"}", "{}");
+    a = load_ok("{server: 'https://h', certificate-authority: ca.crt, certificate-authority-data: "
+                "\"aGVs\\n bG8=\"}",
+                "{}");
     assert_str(a->ca.path, "");
     assert_str(a->ca.text, "hello");
     assert_non_null(strstr(buf_cstr(&log_text), "the data is used"));
@@ -201,8 +211,9 @@ static void test_tls_fields(void **state)
 static void test_impersonation(void **state)
 {
     (void)state;
-    struct kube_access *a = load_ok("server: https://h", "{token: t, as: jane, as-uid: 42, as-groups: [dev, 'ops team'], "
-                                                         "as-user-extra: {Scopes: [a, b], 'acme.com/p%x': [c]}}");
+    struct kube_access *a = load_ok(
+        "server: https://h", "{token: t, as: jane, as-uid: 42, as-groups: [dev, 'ops team'], "
+                             "as-user-extra: {Scopes: [a, b], 'acme.com/p%x': [c]}}");
     static const char *const want[] = {
         "Impersonate-User: jane",
         "Impersonate-Uid: 42",
@@ -221,11 +232,13 @@ static void test_impersonation(void **state)
 static void test_exec(void **state)
 {
     (void)state;
-    struct kube_access *a = load_ok(
-        "{server: 'https://h', extensions: [{name: other, extension: 1}, {name: client.authentication.k8s.io/exec, extension: "
-        "{audience: x, list: [1, true, null]}}]}",
-        "exec: {apiVersion: client.authentication.k8s.io/v1, command: bin/plugin, args: [get, --cluster, 5], env: [{name: A, value: "
-        "'b=c'}, {name: EMPTY, value: ''}], installHint: 'do this', provideClusterInfo: true, interactiveMode: IfAvailable}");
+    struct kube_access *a = load_ok("{server: 'https://h', extensions: [{name: other, extension: "
+                                    "1}, {name: client.authentication.k8s.io/exec, extension: "
+                                    "{audience: x, list: [1, true, null]}}]}",
+                                    "exec: {apiVersion: client.authentication.k8s.io/v1, command: "
+                                    "bin/plugin, args: [get, --cluster, 5], env: [{name: A, value: "
+                                    "'b=c'}, {name: EMPTY, value: ''}], installHint: 'do this', "
+                                    "provideClusterInfo: true, interactiveMode: IfAvailable}");
     assert_non_null(a->exec);
     assert_string_equal(a->exec->args[0], "/dir/bin/plugin");
     assert_string_equal(a->exec->args[1], "get");
@@ -243,14 +256,17 @@ static void test_exec(void **state)
     json_object_put(is);
     json_object_put(want);
     kube_access_free(a);
-    a = load_ok("server: https://h", "exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: aws}");
+    a = load_ok("server: https://h",
+                "exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: aws}");
     assert_string_equal(a->exec->args[0], "aws"); /* through PATH */
     assert_null(a->exec->args[1]);
     assert_false(a->exec->provide_cluster_info);
     kube_access_free(a);
     /* Another credential sets the plugin aside. */
     buf_clear(&log_text);
-    a = load_ok("server: https://h", "{token: t, exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: aws}}");
+    a = load_ok(
+        "server: https://h",
+        "{token: t, exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: aws}}");
     assert_null(a->exec);
     assert_non_null(strstr(buf_cstr(&log_text), "exec plugin is not used"));
     kube_access_free(a);
@@ -265,17 +281,23 @@ static void test_refuses(void **state)
     } cases[] = {
         {"{server: 'https://h', certificate-authority: x, insecure-skip-tls-verify: true}", "{}",
          "kc.yaml:8:79: clusters[c].cluster.insecure-skip-tls-verify: contradicts"},
-        {"{server: 'https://h', insecure-skip-tls-verify: 'true'}", "{}", "insecure-skip-tls-verify: expected true or false"},
-        {"{server: 'https://h', certificate-authority-data: '***'}", "{}", "certificate-authority-data: expected PEM text in base64"},
-        {"{server: 'https://h', proxy-url: 'ftp://p'}", "{}", "clusters[c].cluster.proxy-url: expected a URL"},
+        {"{server: 'https://h', insecure-skip-tls-verify: 'true'}", "{}",
+         "insecure-skip-tls-verify: expected true or false"},
+        {"{server: 'https://h', certificate-authority-data: '***'}", "{}",
+         "certificate-authority-data: expected PEM text in base64"},
+        {"{server: 'https://h', proxy-url: 'ftp://p'}", "{}",
+         "clusters[c].cluster.proxy-url: expected a URL"},
         {"{server: 'https://h', proxy-url: 'http://'}", "{}", "proxy-url"},
         {"server: https://h", "{client-certificate: c}", "users[u].user.client-key: missing"},
         {"server: https://h", "{client-key: c}", "users[u].user.client-certificate: missing"},
-        {"server: https://h", "{token: SECRET, username: a, password: SECRET}", "both a token and a user name"},
+        {"server: https://h", "{token: SECRET, username: a, password: SECRET}",
+         "both a token and a user name"},
         {"server: https://h", "{token: \"SEC\\nRET\"}", "users[u].user.token: control characters"},
         {"server: https://h", "{token: \"a\\0b\"}", "users[u].user.token: a NUL"},
-        {"server: https://h", "{token: [SECRET]}", "kc.yaml:12:13: users[u].user.token: expected a text"},
-        {"server: https://h", "auth-provider: {name: gcp}", "users[u].user.auth-provider: auth providers are not supported"},
+        {"server: https://h", "{token: [SECRET]}",
+         "kc.yaml:12:13: users[u].user.token: expected a text"},
+        {"server: https://h", "auth-provider: {name: gcp}",
+         "users[u].user.auth-provider: auth providers are not supported"},
         {"server: https://h", "as-groups: [a]", "users[u].user.as: must be set"},
         {"server: https://h", "{as: a, as-groups: b}", "as-groups: expected a list"},
         {"server: https://h", "{as: a, as-groups: [{}]}", "as-groups: expected a list of texts"},
@@ -283,23 +305,33 @@ static void test_refuses(void **state)
         {"server: https://h", "{as: a, as-user-extra: [x]}", "as-user-extra: expected a map"},
         {"server: https://h", "{as: a, as-user-extra: {x: y}}", "as-user-extra: expected keys"},
         {"server: https://h", "exec: x", "users[u].user.exec: expected a map"},
-        {"server: https://h", "exec: {command: x}", "exec.apiVersion: expected client.authentication.k8s.io/v1"},
-        {"server: https://h", "exec: {apiVersion: client.authentication.k8s.io/v1alpha1, command: x}", "exec.apiVersion"},
+        {"server: https://h", "exec: {command: x}",
+         "exec.apiVersion: expected client.authentication.k8s.io/v1"},
+        {"server: https://h",
+         "exec: {apiVersion: client.authentication.k8s.io/v1alpha1, command: x}",
+         "exec.apiVersion"},
         {"server: https://h", "exec: {" V1 "command: x}", "exec.interactiveMode: required"},
-        {"server: https://h", "exec: {" V1 "command: x, interactiveMode: Always}", "exec.interactiveMode: Always needs a terminal"},
-        {"server: https://h", "exec: {" V1 "command: x, interactiveMode: maybe}", "exec.interactiveMode: expected Never"},
+        {"server: https://h", "exec: {" V1 "command: x, interactiveMode: Always}",
+         "exec.interactiveMode: Always needs a terminal"},
+        {"server: https://h", "exec: {" V1 "command: x, interactiveMode: maybe}",
+         "exec.interactiveMode: expected Never"},
         {"server: https://h", "exec: {" V1 "interactiveMode: Never}", "exec.command: missing"},
-        {"server: https://h", "exec: {" V1 "command: x, interactiveMode: Never, args: y}", "args: expected a list"},
-        {"server: https://h", "exec: {" V1 "command: x, interactiveMode: Never, env: [{value: y}]}", "exec.env: expected items"},
-        {"server: https://h", "exec: {" V1 "command: x, interactiveMode: Never, env: [{name: 'A=B'}]}", "exec.env"},
+        {"server: https://h", "exec: {" V1 "command: x, interactiveMode: Never, args: y}",
+         "args: expected a list"},
+        {"server: https://h", "exec: {" V1 "command: x, interactiveMode: Never, env: [{value: y}]}",
+         "exec.env: expected items"},
+        {"server: https://h",
+         "exec: {" V1 "command: x, interactiveMode: Never, env: [{name: 'A=B'}]}", "exec.env"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct err err = {0};
         struct kube_access *a = load(cases[i].cluster, cases[i].user, &err);
         if (a != NULL)
             fail_msg("%s %s: accepted", cases[i].cluster, cases[i].user);
-        if (strstr(err.text, cases[i].reason) == NULL || strncmp(err.text, "kc.yaml:", 8) != 0 || strstr(err.text, "SEC") != NULL)
-            fail_msg("%s %s: \"%s\" lacks \"%s\"", cases[i].cluster, cases[i].user, err.text, cases[i].reason);
+        if (strstr(err.text, cases[i].reason) == NULL || strncmp(err.text, "kc.yaml:", 8) != 0 ||
+            strstr(err.text, "SEC") != NULL)
+            fail_msg("%s %s: \"%s\" lacks \"%s\"", cases[i].cluster, cases[i].user, err.text,
+                     cases[i].reason);
     }
 }
 
@@ -307,7 +339,8 @@ static void check_text(const char *text, const char *context, const char *reason
 {
     struct kube_access *a = access_new();
     struct err err = {0};
-    bool ok = kubeconfig_load_text(a, STR("kc"), STR("/d"), str_from(text), str_from(context), &logger, &err);
+    bool ok = kubeconfig_load_text(a, STR("kc"), STR("/d"), str_from(text), str_from(context),
+                                   &logger, &err);
     if (ok && reason != NULL)
         fail_msg("%s: accepted", text);
     if (!ok && (reason == NULL || strstr(err.text, reason) == NULL))
@@ -322,20 +355,27 @@ static void test_documents(void **state)
     check_text("[]", "", "kc:1:1: kubeconfig: expected a map");
     check_text("kind: Secret", "", "kc:1:7: kind: expected Config");
     check_text("apiVersion: v2", "", "apiVersion: expected v1");
-    check_text("{current-context: a, contexts: [{name: b}, {name: c}]}", "", "context \"a\" does not exist (defined: b, c)");
-    check_text("{current-context: a, contexts: [{name: a}]}", "zz", "context \"zz\" does not exist (defined: a)");
+    check_text("{current-context: a, contexts: [{name: b}, {name: c}]}", "",
+               "context \"a\" does not exist (defined: b, c)");
+    check_text("{current-context: a, contexts: [{name: a}]}", "zz",
+               "context \"zz\" does not exist (defined: a)");
     check_text("{contexts: {name: a}}", "a", "contexts: expected a list");
     check_text("{contexts: [a]}", "a", "contexts: expected items with a name");
     check_text("{contexts: [{name: a, context: []}]}", "a", "context: expected a map");
-    check_text("{contexts: [{name: a, context: {cluster: c}}]}", "a", "contexts[a].context.cluster: there is no cluster \"c\"");
+    check_text("{contexts: [{name: a, context: {cluster: c}}]}", "a",
+               "contexts[a].context.cluster: there is no cluster \"c\"");
     check_text("{contexts: [{name: a, context: null}]}", "a", "there is no cluster \"\"");
     check_text("{contexts: [{name: a}, {name: a}]}", "a", "contexts: expected each name only once");
-    check_text("{contexts: [{name: a, context: {cluster: c}}], clusters: [{name: c}]}", "a", "clusters[c].cluster.server: missing");
-    check_text("{contexts: [{name: a, context: {cluster: c}}], clusters: [{name: c, cluster: {server: 'https://h'}}]}", "a", NULL);
+    check_text("{contexts: [{name: a, context: {cluster: c}}], clusters: [{name: c}]}", "a",
+               "clusters[c].cluster.server: missing");
+    check_text("{contexts: [{name: a, context: {cluster: c}}], clusters: [{name: c, cluster: "
+               "{server: 'https://h'}}]}",
+               "a", NULL);
     check_text("a: [", "", "kubeconfig");
     check_text("a: 1\na: 2", "", "kubeconfig");
     buf_clear(&log_text);
-    check_text("{contexts: [{name: a, context: {cluster: c, user: gone}}], clusters: [{name: c, cluster: {server: 'https://h'}}]}",
+    check_text("{contexts: [{name: a, context: {cluster: c, user: gone}}], clusters: [{name: c, "
+               "cluster: {server: 'https://h'}}]}",
                "a", NULL);
     assert_non_null(strstr(buf_cstr(&log_text), "not defined: requests are anonymous"));
 }
@@ -402,13 +442,17 @@ static void test_merge(void **state)
     char sub[300], list[2048];
     snprintf(sub, sizeof sub, "%s/sub", dir);
     assert_int_equal(mkdir(sub, 0700), 0);
-    char *one = write_file("one", "clusters: [{name: c, cluster: {server: 'https://one', certificate-authority: ca1}}]\n");
-    char *two = write_file("sub/two", "current-context: x\n"
-                                      "contexts: [{name: x, context: {cluster: c, user: u, namespace: two}}]\n"
-                                      "clusters: [{name: c, cluster: {server: 'https://two', tls-server-name: two}}]\n"
-                                      "users: [{name: u, user: {tokenFile: tok, username: ''}}]\n");
-    char *three = write_file("three", "current-context: y\ncontexts: [{name: y, context: {cluster: c3}}]\n"
-                                      "clusters: [{name: c3, cluster: {server: 'https://three'}}]\n");
+    char *one = write_file(
+        "one",
+        "clusters: [{name: c, cluster: {server: 'https://one', certificate-authority: ca1}}]\n");
+    char *two = write_file(
+        "sub/two", "current-context: x\n"
+                   "contexts: [{name: x, context: {cluster: c, user: u, namespace: two}}]\n"
+                   "clusters: [{name: c, cluster: {server: 'https://two', tls-server-name: two}}]\n"
+                   "users: [{name: u, user: {tokenFile: tok, username: ''}}]\n");
+    char *three =
+        write_file("three", "current-context: y\ncontexts: [{name: y, context: {cluster: c3}}]\n"
+                            "clusters: [{name: c3, cluster: {server: 'https://three'}}]\n");
     snprintf(list, sizeof list, "%s/absent:%s:%s::%s:%s:", dir, one, two, two, three);
     setenv("KUBECONFIG", list, 1);
     struct kube_access *a;
@@ -463,10 +507,12 @@ static void test_default_file(void **state)
     assert_int_equal(a->auth, KUBE_AUTH_SERVICE_ACCOUNT);
     assert_str(a->server, "https://10.0.0.1:443");
     kube_access_free(a);
-    assert_false(load_files(&a, (struct kube_config){.service_account_dir = str_from(dir), .context = STR("x")}, &err));
+    assert_false(load_files(
+        &a, (struct kube_config){.service_account_dir = str_from(dir), .context = STR("x")}, &err));
     snprintf(sub, sizeof sub, "%s/.kube", dir);
     assert_int_equal(mkdir(sub, 0700), 0);
-    write_file(".kube/config", "{current-context: x, contexts: [{name: x, context: {cluster: c}}], clusters: [{name: c, cluster: "
+    write_file(".kube/config", "{current-context: x, contexts: [{name: x, context: {cluster: c}}], "
+                               "clusters: [{name: c, cluster: "
                                "{server: 'https://home'}}]}");
     assert_true(load_files(&a, (struct kube_config){0}, &err));
     assert_str(a->server, "https://home");
@@ -481,18 +527,22 @@ static void test_in_cluster(void **state)
 {
     (void)state;
     struct err err;
-    struct kube_config config = {.auth = KUBE_AUTH_SERVICE_ACCOUNT, .service_account_dir = str_from(dir)};
+    struct kube_config config = {.auth = KUBE_AUTH_SERVICE_ACCOUNT,
+                                 .service_account_dir = str_from(dir)};
     unsetenv("KUBERNETES_SERVICE_HOST");
     setenv("KUBERNETES_SERVICE_PORT", "443", 1);
     assert_null(kube_access_load(&config, &logger, &err));
-    assert_non_null(strstr(err.text, "auth_type serviceAccount: the environment variable KUBERNETES_SERVICE_HOST is not set"));
+    assert_non_null(strstr(
+        err.text,
+        "auth_type serviceAccount: the environment variable KUBERNETES_SERVICE_HOST is not set"));
     setenv("KUBERNETES_SERVICE_HOST", "fd00::1", 1);
     setenv("KUBERNETES_SERVICE_PORT", "", 1);
     assert_null(kube_access_load(&config, &logger, &err));
     assert_non_null(strstr(err.text, "KUBERNETES_SERVICE_PORT is not set"));
     setenv("KUBERNETES_SERVICE_PORT", "x", 1);
     assert_null(kube_access_load(&config, &logger, &err));
-    assert_non_null(strstr(err.text, "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT: the port"));
+    assert_non_null(
+        strstr(err.text, "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT: the port"));
     setenv("KUBERNETES_SERVICE_PORT", "6443", 1);
     write_file("namespace", "obs\n");
     struct kube_access *a = kube_access_load(&config, &logger, &err);
@@ -535,7 +585,8 @@ int main(void)
     if (mkdtemp(dir) == NULL)
         return 1;
     int failed = cmocka_run_group_tests(tests, setup, teardown);
-    static const char *const files[] = {"one", "sub/two", "three", "broken", "token", "namespace", ".kube/config"};
+    static const char *const files[] = {"one",   "sub/two",   "three",       "broken",
+                                        "token", "namespace", ".kube/config"};
     char path[300];
     for (size_t i = 0; i < COUNT_OF(files); i++) {
         snprintf(path, sizeof path, "%s/%s", dir, files[i]);

@@ -14,16 +14,20 @@
 static const char full[] =
     "{\"kind\":\"Lease\",\"apiVersion\":\"coordination.k8s.io/v1\",\"metadata\":{"
     "\"name\":\"otel-c\",\"namespace\":\"obs\",\"uid\":\"5b1b54d5-6f8a-4a5c-a6a8-5e0f8f7a5d0e\","
-    "\"resourceVersion\":\"1234567\",\"generation\":3,\"creationTimestamp\":\"2026-01-02T03:04:05Z\","
+    "\"resourceVersion\":\"1234567\",\"generation\":3,\"creationTimestamp\":\"2026-01-02T03:04:"
+    "05Z\","
     "\"deletionTimestamp\":\"2026-01-02T03:04:06Z\",\"deletionGracePeriodSeconds\":0,"
     "\"selfLink\":\"/x\",\"labels\":{\"app\":\"caf\\u00e9\",\"b\":\"2\"},"
-    "\"annotations\":{\"note\":\"line\\n\\\"quoted\\\" \\\\ \\u00e9 \\ud83d\\ude00\",\"empty\":\"\"},"
+    "\"annotations\":{\"note\":\"line\\n\\\"quoted\\\" \\\\ \\u00e9 "
+    "\\ud83d\\ude00\",\"empty\":\"\"},"
     "\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"name\":\"p\",\"uid\":\"u\"}],"
     "\"finalizers\":[\"example.com/f\"],\"future\":{\"a\":[1,2.5,null]},"
     "\"managedFields\":[{\"manager\":\"x\",\"fieldsV1\":{\"f:spec\":{}}}]},"
     "\"spec\":{\"holderIdentity\":\"pod-a_uid\",\"leaseDurationSeconds\":15,"
-    "\"acquireTime\":\"2026-01-02T03:04:05.123456Z\",\"renewTime\":\"2026-01-02T04:04:07.000001+01:00\","
-    "\"leaseTransitions\":7,\"strategy\":\"OldestEmulationVersion\",\"preferredHolder\":null,\"new\":[true]}}";
+    "\"acquireTime\":\"2026-01-02T03:04:05.123456Z\",\"renewTime\":\"2026-01-02T04:04:07.000001+01:"
+    "00\","
+    "\"leaseTransitions\":7,\"strategy\":\"OldestEmulationVersion\",\"preferredHolder\":null,"
+    "\"new\":[true]}}";
 
 static struct json_object *printed(const struct lease *l)
 {
@@ -88,20 +92,25 @@ static void test_writes_back_what_it_does_not_know(void **state)
     lease_deinit(&l);
 
     struct json_object *was = json_tokener_parse(full), *is = printed(&copy);
-    static const char *const kept[] = {"name",        "namespace",       "uid",        "resourceVersion", "labels",
-                                       "annotations", "ownerReferences", "finalizers", "future"};
-    static const char *const dropped[] = {"managedFields",     "generation", "creationTimestamp",
-                                          "deletionTimestamp", "selfLink",   "deletionGracePeriodSeconds"};
+    static const char *const kept[] = {
+        "name",        "namespace",       "uid",        "resourceVersion", "labels",
+        "annotations", "ownerReferences", "finalizers", "future"};
+    static const char *const dropped[] = {"managedFields",     "generation",
+                                          "creationTimestamp", "deletionTimestamp",
+                                          "selfLink",          "deletionGracePeriodSeconds"};
     for (size_t i = 0; i < COUNT_OF(kept); i++) {
         assert_non_null(at(is, "metadata", kept[i]));
         assert_true(json_object_equal(at(was, "metadata", kept[i]), at(is, "metadata", kept[i])));
     }
     for (size_t i = 0; i < COUNT_OF(dropped); i++)
         assert_null(at(is, "metadata", dropped[i]));
-    assert_string_equal(json_object_get_string(at(is, "spec", "strategy")), "OldestEmulationVersion");
+    assert_string_equal(json_object_get_string(at(is, "spec", "strategy")),
+                        "OldestEmulationVersion");
     assert_true(json_object_equal(at(was, "spec", "new"), at(is, "spec", "new")));
-    assert_string_equal(json_object_get_string(at(is, "spec", "acquireTime")), "2026-01-02T03:04:05.123456Z");
-    assert_string_equal(json_object_get_string(at(is, "spec", "renewTime")), "2026-01-02T03:04:07.000001Z");
+    assert_string_equal(json_object_get_string(at(is, "spec", "acquireTime")),
+                        "2026-01-02T03:04:05.123456Z");
+    assert_string_equal(json_object_get_string(at(is, "spec", "renewTime")),
+                        "2026-01-02T03:04:07.000001Z");
     assert_int_equal(json_object_get_int(at(is, "spec", "leaseDurationSeconds")), 15);
     assert_int_equal(json_object_get_int(at(is, "spec", "leaseTransitions")), 7);
     json_object_put(was);
@@ -126,7 +135,8 @@ static void test_writes_a_release_and_a_creation(void **state)
     json_object_put(o);
     l.renew_ns = INT64_C(1767323045000000000); /* whole seconds still have six digits */
     o = printed(&l);
-    assert_string_equal(json_object_get_string(at(o, "spec", "renewTime")), "2026-01-02T03:04:05.000000Z");
+    assert_string_equal(json_object_get_string(at(o, "spec", "renewTime")),
+                        "2026-01-02T03:04:05.000000Z");
     json_object_put(o);
     lease_deinit(&l);
 }
@@ -137,9 +147,11 @@ static void test_absent_and_null_fields(void **state)
     static const char *const texts[] = {
         "{\"metadata\":{\"name\":\"x\"}}",
         "{\"metadata\":{\"name\":\"x\",\"annotations\":null},\"spec\":null}",
-        ("{\"metadata\":{\"name\":\"x\"},\"spec\":{\"holderIdentity\":null,\"leaseDurationSeconds\":null,"
+        ("{\"metadata\":{\"name\":\"x\"},\"spec\":{\"holderIdentity\":null,"
+         "\"leaseDurationSeconds\":null,"
          "\"acquireTime\":null,\"renewTime\":null,\"leaseTransitions\":null}}"),
-        "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"renewTime\":\"yesterday\",\"acquireTime\":\"\"}}",
+        "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"renewTime\":\"yesterday\",\"acquireTime\":\"\"}"
+        "}",
     };
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         struct lease l;
@@ -162,7 +174,8 @@ static void test_parse_replaces_all(void **state)
     struct err err;
     lease_init(&l);
     assert_true(lease_parse(&l, str_from(full), &err));
-    assert_true(lease_parse(&l, STR("{\"metadata\":{\"name\":\"y\"},\"spec\":{\"holderIdentity\":\"\"}}"), &err));
+    assert_true(lease_parse(
+        &l, STR("{\"metadata\":{\"name\":\"y\"},\"spec\":{\"holderIdentity\":\"\"}}"), &err));
     assert_true(l.has_holder);
     assert_int_equal(l.holder.len, 0);
     assert_int_equal(l.annotation_count, 0);
@@ -228,7 +241,8 @@ static void test_size_limit(void **state)
     (void)state;
     struct buf b;
     buf_init(&b, 2 * LIMIT_LEASE_BYTES);
-    static const char head[] = "{\"metadata\":{\"name\":\"x\",\"annotations\":{\"a\":\"", tail[] = "\"}}}";
+    static const char head[] = "{\"metadata\":{\"name\":\"x\",\"annotations\":{\"a\":\"",
+                      tail[] = "\"}}}";
     buf_text(&b, head);
     while (b.len + sizeof tail - 1 < LIMIT_LEASE_BYTES)
         buf_byte(&b, 'v');
@@ -327,7 +341,8 @@ static void test_resource_versions(void **state)
     assert_true(resource_version_newer(STR("10"), STR("9")));
     assert_false(resource_version_newer(STR("9"), STR("10")));
     assert_false(resource_version_newer(STR("10"), STR("10")));
-    assert_true(resource_version_newer(STR("99999999999999999999999"), STR("18446744073709551616")));
+    assert_true(
+        resource_version_newer(STR("99999999999999999999999"), STR("18446744073709551616")));
     assert_true(resource_version_newer(STR("0011"), STR("10")));
     assert_false(resource_version_newer(STR("0010"), STR("10")));
     assert_true(resource_version_newer(STR("1"), STR("0")));
@@ -349,7 +364,8 @@ static void test_path(void **state)
     assert_string_equal(buf_cstr(&b), "/apis/coordination.k8s.io/v1/namespaces/obs/leases");
     buf_clear(&b);
     lease_path(&b, STR("a/../b"), STR("x?y"));
-    assert_string_equal(buf_cstr(&b), "/apis/coordination.k8s.io/v1/namespaces/a%2F..%2Fb/leases/x%3Fy");
+    assert_string_equal(buf_cstr(&b),
+                        "/apis/coordination.k8s.io/v1/namespaces/a%2F..%2Fb/leases/x%3Fy");
     buf_deinit(&b);
 }
 

@@ -10,21 +10,31 @@
 #include "kube/lease_stream.h"
 
 static const char events[] =
-    "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Lease\",\"apiVersion\":\"coordination.k8s.io/v1\",\"metadata\":"
-    "{\"name\":\"x\",\"resourceVersion\":\"10\",\"annotations\":{\"a\":\"}]\\\"{\"}},\"spec\":{\"holderIdentity\":\"p\"}}}\n"
-    "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Lease\",\"metadata\":{\"resourceVersion\":\"11\",\"creationTimestamp\":null,"
+    "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Lease\",\"apiVersion\":\"coordination.k8s.io/"
+    "v1\",\"metadata\":"
+    "{\"name\":\"x\",\"resourceVersion\":\"10\",\"annotations\":{\"a\":\"}]\\\"{\"}},\"spec\":{"
+    "\"holderIdentity\":\"p\"}}}\n"
+    "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Lease\",\"metadata\":{\"resourceVersion\":"
+    "\"11\",\"creationTimestamp\":null,"
     "\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}},\"spec\":{}}}\n"
-    "{\"object\":{\"metadata\":{\"name\":\"x\",\"resourceVersion\":\"12\"},\"spec\":{\"holderIdentity\":\"\"}},\"type\":\"MODIFIED\"}\n"
-    "  \n{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Lease\",\"metadata\":{\"resourceVersion\":\"13\"},\"spec\":{}}}"
-    "{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"x\",\"resourceVersion\":\"14\"},\"spec\":{}}}\n";
+    "{\"object\":{\"metadata\":{\"name\":\"x\",\"resourceVersion\":\"12\"},\"spec\":{"
+    "\"holderIdentity\":\"\"}},\"type\":\"MODIFIED\"}\n"
+    "  "
+    "\n{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Lease\",\"metadata\":{\"resourceVersion\":"
+    "\"13\"},\"spec\":{}}}"
+    "{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"x\",\"resourceVersion\":\"14\"},"
+    "\"spec\":{}}}\n";
 static const char expected[] = "seen 10 p;synced 11 ;seen 12 ;bookmark 13 ;deleted 14 ;";
 
-static void step_print(struct buf *out, struct lease_stream *s, enum lease_stream_step step, const struct err *err)
+static void step_print(struct buf *out, struct lease_stream *s, enum lease_stream_step step,
+                       const struct err *err)
 {
-    static const char *const names[] = {"more", "seen", "deleted", "bookmark", "synced", "error", "broken"};
+    static const char *const names[] = {"more",   "seen",  "deleted", "bookmark",
+                                        "synced", "error", "broken"};
     buf_printf(out, "%s ", names[step]);
     if (step == LEASE_STREAM_ERROR)
-        buf_printf(out, "%d %.*s %.*s", s->status.code, STR_ARG(s->status.reason), STR_ARG(s->status.message));
+        buf_printf(out, "%d %.*s %.*s", s->status.code, STR_ARG(s->status.reason),
+                   STR_ARG(s->status.message));
     else if (step == LEASE_STREAM_BROKEN)
         buf_text(out, err->text);
     else
@@ -116,7 +126,8 @@ static void test_error_event(void **state)
     struct buf out;
     buf_init(&out, 65536);
     static const char text[] =
-        "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+        "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
+        "\"status\":\"Failure\","
         "\"message\":\"too old \\\"resource\\\" version\",\"reason\":\"Expired\",\"code\":410}}\n";
     run(text, sizeof text - 1, &out);
     assert_string_equal(buf_cstr(&out), "error 410 Expired too old \"resource\" version;");
@@ -134,7 +145,8 @@ static void test_malformed(void **state)
         {"{\"type\":7,\"object\":{}}", "expected a watch event"},
         {"{\"type\":\"PATCHED\",\"object\":{}}", "type \"PATCHED\""},
         {"{\"type\":\"ADDED\",\"object\":[]}", "a ADDED event: Lease: the document"},
-        {"{\"type\":\"ADDED\",\"object\":{\"spec\":{\"leaseDurationSeconds\":\"x\"}}}", "spec.leaseDurationSeconds"},
+        {"{\"type\":\"ADDED\",\"object\":{\"spec\":{\"leaseDurationSeconds\":\"x\"}}}",
+         "spec.leaseDurationSeconds"},
         {"{\"type\":\"ADDED\",\"object\":{\"kind\":\"Pod\"}}", "kind"},
         {"{\"type\":\"ERROR\",\"object\":{}}", "without a Status"},
         {"{\"type\":\"ERROR\",\"object\":5}", "without a Status"},
@@ -152,7 +164,8 @@ static void test_malformed(void **state)
         size_t pos;
         bool only_one = str_find(buf_view(&out), STR(";"), &pos) && pos == out.len - 1;
         if (strncmp(got, "broken ", 7) != 0 || strstr(got, cases[i].reason) == NULL || !only_one)
-            fail_msg("%s: got \"%s\", want broken with \"%s\"", cases[i].text, got, cases[i].reason);
+            fail_msg("%s: got \"%s\", want broken with \"%s\"", cases[i].text, got,
+                     cases[i].reason);
         buf_deinit(&out);
     }
 }
@@ -179,9 +192,9 @@ static void test_event_over_the_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cut_everywhere),     cmocka_unit_test(test_pieces_of_every_size),
+        cmocka_unit_test(test_cut_everywhere),      cmocka_unit_test(test_pieces_of_every_size),
         cmocka_unit_test(test_end_inside_an_event), cmocka_unit_test(test_error_event),
-        cmocka_unit_test(test_malformed),          cmocka_unit_test(test_event_over_the_limit),
+        cmocka_unit_test(test_malformed),           cmocka_unit_test(test_event_over_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

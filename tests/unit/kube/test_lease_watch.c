@@ -8,16 +8,17 @@
 #include "kube/lease.h"
 #include "test_world.h"
 
-#define LEASE(type, name, rv, holder)                                                                                                \
-    "{\"type\":\"" type "\",\"object\":{\"kind\":\"Lease\",\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" rv            \
-    "\"},\"spec\":{\"holderIdentity\":\"" holder "\"}}}\n"
-#define BOOKMARK(rv, annotations)                                                                                                    \
-    "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Lease\",\"metadata\":{\"resourceVersion\":\"" rv "\"" annotations                 \
-    "},\"spec\":{}}}\n"
+#define LEASE(type, name, rv, holder)                                                              \
+    "{\"type\":\"" type "\",\"object\":{\"kind\":\"Lease\",\"metadata\":{\"name\":\"" name         \
+    "\",\"resourceVersion\":\"" rv "\"},\"spec\":{\"holderIdentity\":\"" holder "\"}}}\n"
+#define BOOKMARK(rv, annotations)                                                                  \
+    "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Lease\",\"metadata\":{\"resourceVersion\":"     \
+    "\"" rv "\"" annotations "},\"spec\":{}}}\n"
 #define END_OF_INITIAL ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}"
 
-static const char all[] = LEASE("ADDED", "x", "10", "p") BOOKMARK("11", END_OF_INITIAL) LEASE("ADDED", "stranger", "12", "q")
-    LEASE("MODIFIED", "x", "13", "") BOOKMARK("14", "") LEASE("DELETED", "x", "15", "");
+static const char all[] = LEASE("ADDED", "x", "10", "p") BOOKMARK("11", END_OF_INITIAL)
+    LEASE("ADDED", "stranger", "12", "q") LEASE("MODIFIED", "x", "13", "") BOOKMARK("14", "")
+        LEASE("DELETED", "x", "15", "");
 static const char all_events[] = "opened;seen 10 p;synced 11;seen 13 ;bookmark 14;deleted 15;";
 
 struct fixture {
@@ -29,13 +30,13 @@ struct fixture {
     int status;
     const char *text; /* of the answer */
     size_t len;
-    size_t piece;     /* bytes of one write, 0: all */
-    bool hold;        /* do not end the answer */
-    bool cut;         /* end it by closing the connection */
+    size_t piece; /* bytes of one write, 0: all */
+    bool hold;    /* do not end the answer */
+    bool cut;     /* end it by closing the connection */
     struct buf events;
     struct kube_result end;
     char reason[64], message[256];
-    int free_at;      /* frees the watch within that event, counted from 1 */
+    int free_at; /* frees the watch within that event, counted from 1 */
     int event_count;
 };
 
@@ -61,7 +62,8 @@ static void handle(struct test_conn *c, const struct test_request *r, void *arg)
         conn_printf(c, "0\r\n\r\n");
 }
 
-static void on_event(void *arg, enum lease_event event, const struct lease *lease, const struct kube_result *result)
+static void on_event(void *arg, enum lease_event event, const struct lease *lease,
+                     const struct kube_result *result)
 {
     static const char *const names[] = {"opened", "seen", "deleted", "synced", "bookmark", "ended"};
     struct fixture *f = arg;
@@ -74,7 +76,8 @@ static void on_event(void *arg, enum lease_event event, const struct lease *leas
     } else {
         buf_text(&f->events, names[event]);
         if (event == LEASE_SEEN)
-            buf_printf(&f->events, " %.*s %.*s", STR_ARG(lease->resource_version), STR_ARG(lease->holder));
+            buf_printf(&f->events, " %.*s %.*s", STR_ARG(lease->resource_version),
+                       STR_ARG(lease->holder));
         else if (lease != NULL)
             buf_printf(&f->events, " %.*s", STR_ARG(lease->resource_version));
         buf_byte(&f->events, ';');
@@ -119,7 +122,8 @@ static void watch(struct fixture *f)
 {
     buf_clear(&f->events);
     f->event_count = 0;
-    f->watch = lease_watch_start(f->client, STR("ns"), STR("x"), true, STR_NONE, 300, f->hold ? 100 : 0, on_event, f);
+    f->watch = lease_watch_start(f->client, STR("ns"), STR("x"), true, STR_NONE, 300,
+                                 f->hold ? 100 : 0, on_event, f);
     world_run(&f->w);
 }
 
@@ -141,17 +145,22 @@ static void test_request(void **state)
     (void)state;
     struct fixture *f = fixture_new();
     watch_to_end(f);
-    assert_string_equal(f->request, "GET /apis/coordination.k8s.io/v1/namespaces/ns/leases?watch=true&allowWatchBookmarks=true&"
-                                    "fieldSelector=metadata.name%3Dx&timeoutSeconds=300&sendInitialEvents=true&"
-                                    "resourceVersionMatch=NotOlderThan HTTP/1.1");
+    assert_string_equal(
+        f->request,
+        "GET /apis/coordination.k8s.io/v1/namespaces/ns/leases?watch=true&allowWatchBookmarks=true&"
+        "fieldSelector=metadata.name%3Dx&timeoutSeconds=300&sendInitialEvents=true&"
+        "resourceVersionMatch=NotOlderThan HTTP/1.1");
     assert_string_equal(buf_cstr(&f->events), all_events);
     assert_int_equal(f->end.outcome, HTTP_DONE);
     assert_int_equal(f->end.status, 200);
     assert_string_equal(f->end.err.text, "");
-    f->watch = lease_watch_start(f->client, STR("ns"), STR("x"), false, STR("42"), 0, 0, on_event, f);
+    f->watch =
+        lease_watch_start(f->client, STR("ns"), STR("x"), false, STR("42"), 0, 0, on_event, f);
     world_run(&f->w);
-    assert_string_equal(f->request, "GET /apis/coordination.k8s.io/v1/namespaces/ns/leases?watch=true&allowWatchBookmarks=true&"
-                                    "fieldSelector=metadata.name%3Dx&resourceVersion=42 HTTP/1.1");
+    assert_string_equal(
+        f->request,
+        "GET /apis/coordination.k8s.io/v1/namespaces/ns/leases?watch=true&allowWatchBookmarks=true&"
+        "fieldSelector=metadata.name%3Dx&resourceVersion=42 HTTP/1.1");
     fixture_free(f);
 }
 
@@ -191,8 +200,11 @@ static void test_error_event(void **state)
 {
     (void)state;
     struct fixture *f = fixture_new();
-    static const char text[] = LEASE("ADDED", "x", "10", "p") "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"message\":\"too "
-                               "old resource version: 1 (2)\",\"reason\":\"Expired\",\"code\":410}}\n" LEASE("ADDED", "x", "11", "p");
+    static const char text[] =
+        LEASE("ADDED", "x", "10",
+              "p") "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"message\":\"too "
+                   "old resource version: 1 (2)\",\"reason\":\"Expired\",\"code\":410}}\n" LEASE(
+                       "ADDED", "x", "11", "p");
     f->text = text;
     f->len = sizeof text - 1;
     for (int i = 0; i < 2; i++) {
@@ -203,9 +215,12 @@ static void test_error_event(void **state)
         assert_int_equal(f->end.status, 410);
         assert_string_equal(f->reason, "Expired");
         assert_string_equal(f->message, "too old resource version: 1 (2)");
-        assert_string_equal(f->end.err.text, "watch of Lease ns/x: 410 Gone (Expired): too old resource version: 1 (2)");
+        assert_string_equal(
+            f->end.err.text,
+            "watch of Lease ns/x: 410 Gone (Expired): too old resource version: 1 (2)");
     }
-    static const char nameless[] = "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"details\":{\"retryAfterSeconds\":1}}}\n";
+    static const char nameless[] = "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\","
+                                   "\"details\":{\"retryAfterSeconds\":1}}}\n";
     f->text = nameless;
     f->len = sizeof nameless - 1;
     watch_to_end(f);
@@ -218,14 +233,18 @@ static void test_malformed_event(void **state)
 {
     (void)state;
     struct fixture *f = fixture_new();
-    static const char text[] =
-        LEASE("ADDED", "x", "10", "p") "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":7}}}\n" LEASE("ADDED", "x", "11", "p");
+    static const char text[] = LEASE(
+        "ADDED", "x", "10",
+        "p") "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":7}}}\n" LEASE("ADDED", "x",
+                                                                                      "11", "p");
     f->text = text;
     f->len = sizeof text - 1;
     watch_to_end(f);
     assert_string_equal(buf_cstr(&f->events), "opened;seen 10 p;");
     assert_int_equal(f->end.outcome, HTTP_BROKEN);
-    assert_contains(f->end.err.text, "watch of Lease ns/x: a MODIFIED event: Lease: metadata.name: expected a string");
+    assert_contains(
+        f->end.err.text,
+        "watch of Lease ns/x: a MODIFIED event: Lease: metadata.name: expected a string");
     fixture_free(f);
 }
 
@@ -236,9 +255,13 @@ static void test_refusals(void **state)
         int status;
         const char *text, *reason;
     } cases[] = {
-        {403, "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"leases is forbidden\"}", "Forbidden"},
+        {403, "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"leases is forbidden\"}",
+         "Forbidden"},
         {410, "{\"kind\":\"Status\",\"reason\":\"Expired\"}", "Expired"},
-        {422, "{\"kind\":\"Status\",\"reason\":\"Invalid\",\"message\":\"sendInitialEvents is forbidden\"}", "Invalid"},
+        {422,
+         "{\"kind\":\"Status\",\"reason\":\"Invalid\",\"message\":\"sendInitialEvents is "
+         "forbidden\"}",
+         "Invalid"},
         {404, "404 page not found\n", ""},
     };
     struct fixture *f = fixture_new();
@@ -284,9 +307,11 @@ static void test_free_while_it_runs(void **state)
     (void)state;
     struct fixture *f = fixture_new();
     f->hold = true;
-    f->watch = lease_watch_start(f->client, STR("ns"), STR("x"), true, STR_NONE, 300, 0, on_event, f);
+    f->watch =
+        lease_watch_start(f->client, STR("ns"), STR("x"), true, STR_NONE, 300, 0, on_event, f);
     lease_watch_free(f->watch);
-    f->watch = lease_watch_start(f->client, STR("ns"), STR("x"), true, STR_NONE, 300, 0, on_event, f);
+    f->watch =
+        lease_watch_start(f->client, STR("ns"), STR("x"), true, STR_NONE, 300, 0, on_event, f);
     while (f->event_count == 0)
         world_run_for_ms(&f->w, 1);
     fixture_free(f);

@@ -15,7 +15,8 @@ static void parse(struct kube_status *s, struct arena *a, const void *data, size
     status_parse(s, a, str_make(*copy, len));
 }
 
-static void check(const char *body, bool found, int code, const char *reason, const char *message, int64_t retry)
+static void check(const char *body, bool found, int code, const char *reason, const char *message,
+                  int64_t retry)
 {
     struct kube_status s;
     struct arena a;
@@ -35,12 +36,17 @@ static void check(const char *body, bool found, int code, const char *reason, co
 static void test_json(void **state)
 {
     (void)state;
-    check("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"leases \\\"x\\\" not "
-          "found\",\"reason\":\"NotFound\",\"details\":{\"name\":\"x\",\"kind\":\"leases\"},\"code\":404}\n",
+    check("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+          "\"message\":\"leases \\\"x\\\" not "
+          "found\",\"reason\":\"NotFound\",\"details\":{\"name\":\"x\",\"kind\":\"leases\"},"
+          "\"code\":404}\n",
           true, 404, "NotFound", "leases \"x\" not found", -1);
-    check(" {\"details\":{\"causes\":[],\"retryAfterSeconds\":5},\"code\":429,\"kind\":\"Status\"}", true, 429, "", "", 5);
-    check("{\"kind\":\"Status\",\"details\":null,\"code\":\"x\",\"reason\":null,\"message\":5}", true, 0, "", "", -1);
-    check("{\"kind\":\"Status\",\"details\":{\"retryAfterSeconds\":-5},\"code\":99999}", true, 0, "", "", -1);
+    check(" {\"details\":{\"causes\":[],\"retryAfterSeconds\":5},\"code\":429,\"kind\":\"Status\"}",
+          true, 429, "", "", 5);
+    check("{\"kind\":\"Status\",\"details\":null,\"code\":\"x\",\"reason\":null,\"message\":5}",
+          true, 0, "", "", -1);
+    check("{\"kind\":\"Status\",\"details\":{\"retryAfterSeconds\":-5},\"code\":99999}", true, 0,
+          "", "", -1);
 }
 
 static void test_text(void **state)
@@ -62,10 +68,10 @@ static void test_text(void **state)
  *   typeMeta {apiVersion "v1" kind "Status"} raw {metadata {} status "Failure" message "too old" reason "Expired"
  *   details {retryAfterSeconds 7} code 410} */
 static const unsigned char vector[] = {
-    'k', '8', 's', 0,   0x0a, 0x0c, 0x0a, 0x02, 'v',  '1',  0x12, 0x06, 'S',  't',  'a',  't', 'u', 's',
-    0x12, 0x24, 0x0a, 0x00, 0x12, 0x07, 'F',  'a',  'i',  'l',  'u',  'r',  'e',  0x1a, 0x07, 't', 'o', 'o',
-    ' ', 'o',  'l',  'd',  0x22, 0x07, 'E',  'x',  'p',  'i',  'r',  'e',  'd',  0x2a, 0x02, 0x28, 0x07, 0x30,
-    0x9a, 0x03,
+    'k', '8', 's', 0,    0x0a, 0x0c, 0x0a, 0x02, 'v',  '1',  0x12, 0x06, 'S',  't',
+    'a', 't', 'u', 's',  0x12, 0x24, 0x0a, 0x00, 0x12, 0x07, 'F',  'a',  'i',  'l',
+    'u', 'r', 'e', 0x1a, 0x07, 't',  'o',  'o',  ' ',  'o',  'l',  'd',  0x22, 0x07,
+    'E', 'x', 'p', 'i',  'r',  'e',  'd',  0x2a, 0x02, 0x28, 0x07, 0x30, 0x9a, 0x03,
 };
 
 static void test_protobuf(void **state)
@@ -102,7 +108,8 @@ static void test_print(void **state)
     (void)state;
     struct buf b;
     buf_init(&b, 4096);
-    struct kube_status s = {.reason = STR("Conflict"), .message = STR("the object\nhas\x7f been\tmodified")};
+    struct kube_status s = {.reason = STR("Conflict"),
+                            .message = STR("the object\nhas\x7f been\tmodified")};
     status_print(&b, 409, &s);
     assert_string_equal(buf_cstr(&b), "409 Conflict (Conflict): the object has  been modified");
     buf_clear(&b);
