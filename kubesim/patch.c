@@ -87,9 +87,9 @@ static void merge_by_key(struct arena *a, struct dom *list, const struct dom *va
                          const char *key)
 {
     for (const struct dom *v = values->first; v != NULL; v = v->next) {
-        str id = dom_text(v, key);
+        str id = dom_text(v, key); /* empty: an item without the key, or no object at all */
         size_t at = 0;
-        struct dom *item = list->first;
+        struct dom *item = id.len > 0 ? list->first : NULL;
         for (; item != NULL && !str_eq(dom_text(item, key), id); item = item->next)
             at++;
         bool deletes = str_eqz(dom_text(v, "$patch"), "delete");
