@@ -114,7 +114,7 @@ def test_empty_lease_of_a_manifest_is_claimed_at_once(world):
     world.api.create_lease(world.lease, labels={"from": "manifest"})
     a = world.start("a")
     when, line = world.expect(a, LED)
-    assert when - a.started < 2.5 and line["predecessor"] == "nobody"
+    assert when - a.started < 2.5 and line["predecessor"] == "unknown"
     stored = world.api.lease(world.lease)
     assert stored["spec"]["holderIdentity"] == "a_uid-of-a" and stored["metadata"]["labels"] == {"from": "manifest"}
 
