@@ -260,7 +260,6 @@ static bool take_value(struct work *w, const struct node *value, str raw, uint32
     n->key_place = before.key_place;
     n->place = before.place;
     n->next = before.next;
-    n->has_original = true;
     n->original = raw;
     mark_expanded(n);
     if (n->kind == NODE_MAP && !merge_split_keys(r, n, err))

@@ -414,9 +414,8 @@ static void pack_work(void *arg)
     const struct queue_transport *t = &p->request->queue->transport;
     struct buf *payload = &p->request->payload;
     p->ok = t->pack(t->arg, buf_view(&p->encoded), payload, &p->err);
-    if (!p->ok) {
-        buf_clear(payload);
-    } else if (payload->len > 0) { /* it may wait for long: without the slack of a growing buffer */
+    if (p->ok &&
+        payload->len > 0) { /* it may wait for long: without the slack of a growing buffer */
         payload->data = mem_realloc(payload->data, payload->len);
         payload->cap = payload->len;
     }

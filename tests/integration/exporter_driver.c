@@ -70,7 +70,8 @@ static size_t resident_bytes(void)
     uint64_t pages = 0;
     buf_init(&text, 4 * KIB);
     CHECK(file_read("/proc/self/statm", &text, &err));
-    CHECK(str_cut(buf_view(&text), ' ', &total, &rest) && str_cut(rest, ' ', &resident, &rest) && str_to_u64(resident, &pages));
+    CHECK(str_cut(buf_view(&text), ' ', &total, &rest) && str_cut(rest, ' ', &resident, &rest) &&
+          str_to_u64(resident, &pages));
     buf_deinit(&text);
     return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
 }
@@ -78,10 +79,12 @@ static size_t resident_bytes(void)
 static void answer(struct driver *d, const char *what)
 {
     bool room = d->exporter.type->has_room == NULL || d->exporter.type->has_room(&d->exporter);
-    printf("{\"answer\": \"%s\", \"sent\": %d, \"dropped\": %d, \"refused\": %d, \"open\": %zu, \"room\": %s, \"threads\": %zu, "
+    printf("{\"answer\": \"%s\", \"sent\": %d, \"dropped\": %d, \"refused\": %d, \"open\": %zu, "
+           "\"room\": %s, \"threads\": %zu, "
            "\"rss\": %zu, \"heap\": %zu}\n",
-           what, d->outcomes[OUTCOME_SENT], d->outcomes[OUTCOME_DROPPED], d->outcomes[OUTCOME_REFUSED], d->open_count,
-           room ? "true" : "false", thread_count(), resident_bytes(), mallinfo2().uordblks);
+           what, d->outcomes[OUTCOME_SENT], d->outcomes[OUTCOME_DROPPED],
+           d->outcomes[OUTCOME_REFUSED], d->open_count, room ? "true" : "false", thread_count(),
+           resident_bytes(), mallinfo2().uordblks);
     fflush(stdout);
 }
 
@@ -105,7 +108,8 @@ static void fill_metrics(struct driver *d, struct batch *b, struct scope *s)
 {
     struct metric *m = batch_metric(b, s, &gauge);
     for (size_t i = 0; i < d->items; i++) {
-        str text = arena_printf(&b->arena, "%010" PRIu64 "%*s", d->number++, d->bytes > 10 ? (int)d->bytes - 10 : 0, "");
+        str text = arena_printf(&b->arena, "%010" PRIu64 "%*s", d->number++,
+                                d->bytes > 10 ? (int)d->bytes - 10 : 0, "");
         const struct attribute a = {.key = STR("text"), .value = VALUE_OF_STR(text)};
         struct point *p = batch_point(b, m);
         p->time_ns = loop_wall_ns(d->loop);
@@ -150,7 +154,8 @@ static void consume_one(struct driver *d)
         fill_logs(d, b, s);
     else
         fill_spans(d, b, s);
-    b->delivery = (struct delivery){.pending = 1, .worst = OUTCOME_SENT, .fn = on_outcome, .arg = d};
+    b->delivery =
+        (struct delivery){.pending = 1, .worst = OUTCOME_SENT, .fn = on_outcome, .arg = d};
     d->open_count++;
     d->exporter.type->consume(&d->exporter, b);
 }
@@ -214,7 +219,9 @@ static void command(struct driver *d, str line)
     if (str_eqz(word, "feed") || str_eqz(word, "push")) {
         bool asks = str_eqz(word, "feed");
         str_cut(rest, ' ', &word, &rest);
-        d->signal = str_eqz(word, "metrics") ? SIGNAL_METRICS : str_eqz(word, "logs") ? SIGNAL_LOGS : SIGNAL_TRACES;
+        d->signal = str_eqz(word, "metrics") ? SIGNAL_METRICS
+                    : str_eqz(word, "logs")  ? SIGNAL_LOGS
+                                             : SIGNAL_TRACES;
         d->items = number_of(&rest);
         d->bytes = number_of(&rest);
         d->left = number_of(&rest);
@@ -278,7 +285,8 @@ static int64_t wall_ns(void *arg)
     return d->loop == NULL ? 0 : loop_wall_ns(d->loop);
 }
 
-static const void *read_config(const struct exporter_type *type, const char *yaml, struct arena *arena)
+static const void *read_config(const struct exporter_type *type, const char *yaml,
+                               struct arena *arena)
 {
     struct node *root;
     struct err err;
@@ -338,7 +346,11 @@ int main(int argc, char **argv)
     buf_init(&d.input, MIB);
     struct log_writer *writer = log_writer_new("stderr", &err);
     CHECK(writer != NULL);
-    const struct log_config config = {.level = LOG_DEBUG, .sink = log_writer_write, .sink_arg = writer, .wall_ns = wall_ns, .wall_arg = &d};
+    const struct log_config config = {.level = LOG_DEBUG,
+                                      .sink = log_writer_write,
+                                      .sink_arg = writer,
+                                      .wall_ns = wall_ns,
+                                      .wall_arg = &d};
     d.log = log_new(&config);
     d.logger.log = d.log;
     d.loop = loop_new(&d.logger, &err);

@@ -74,7 +74,7 @@ class Process:
 
     def log(self):
         """Without what a busy machine adds."""
-        return "\n".join(line for line in list(self.err) if "A handler held up the event loop" not in line)
+        return "\n".join(line for line in list(self.err) if "\tio/loop.c:" not in line)
 
     def wait_log(self, text, timeout=WAIT_S):
         wait_for(lambda: text in self.log(), lambda: f"log line with {text!r} in:\n{self.log()}", timeout)

@@ -251,6 +251,42 @@ def test_bad_tls_material(drivers, tls, text):
     assert text in d.log() and "s3cr3t" not in d.log()
 
 
+# ---- the reference ----
+
+def test_reference_collector_reads_it(drivers, tmp_path):
+    """The Go collector takes what we send, and its debug exporter shows the same text as ours does of the same data."""
+    reference = os.path.join(os.path.dirname(peers.SINK), "otelcol-ref")
+    if not os.path.exists(reference):
+        pytest.skip(f"SKIPPED, there is no {reference}: build it with tests/reference/build.sh, which needs Go")
+    port = free_port()
+    theirs, ours = str(tmp_path / "theirs.txt"), str(tmp_path / "ours.txt")
+    file = tmp_path / "reference.yaml"
+    file.write_text(f"""
+receivers: {{otlp: {{protocols: {{grpc: {{endpoint: "127.0.0.1:{port}"}}}}}}}}
+exporters: {{debug: {{verbosity: normal, use_internal_logger: false, output_paths: [{theirs}]}}}}
+service:
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines:
+    metrics: {{receivers: [otlp], exporters: [debug]}}
+    logs: {{receivers: [otlp], exporters: [debug]}}
+    traces: {{receivers: [otlp], exporters: [debug]}}
+""")
+    debug = drivers({"verbosity": "normal", "use_internal_logger": False, "output_paths": [ours]}, exporter="debug")
+    with Process([reference, "--config", str(file)], env=clean_env()) as collector:
+        collector.wait_log("Everything is ready")
+        d = drivers(config(f"127.0.0.1:{port}", compression="zstd"))
+        for signal_name in SERVICES:
+            for driver in (d, debug):
+                driver.feed(signal_name, items=7, size=60)
+                driver.settle()
+        d.stop()
+        debug.stop()
+    with open(theirs, encoding="utf-8") as t, open(ours, encoding="utf-8") as o:
+        text = o.read()
+        assert t.read() == text
+        assert text.count("\n") > 30
+
+
 # ---- failures ----
 
 @both
@@ -446,8 +482,10 @@ def test_memory_stays_flat(certs, sinks, drivers, tls):
     assert after["sent"] == 14_000
     print(f"10,000 batches: heap {after['heap'] - before['heap']:+d} bytes, resident {(after['rss'] - before['rss']) >> 10:+d} KiB, "
           f"resident in all {after['rss'] >> 10} KiB")
-    assert after["heap"] - before["heap"] < 200_000
-    assert after["rss"] - before["rss"] < 300 << 10
+    if after["heap"] == 0:  # a sanitizer's allocator
+        return
+    assert after["heap"] - before["heap"] < 600_000  # less than 60 bytes a batch
+    assert after["rss"] - before["rss"] < 1 << 20
 
 
 # ---- proxies ----
@@ -609,6 +647,12 @@ def test_program_validates(tmp_path):
     done = subprocess.run([peers.BATON, "validate", "--config", file], capture_output=True, text=True, timeout=20, env=clean_env())
     assert done.returncode == 1
     assert 'write "[fd00::1]:4317"' in done.stderr
+    file = baton_file(tmp_path, {"endpoint": "${env:POD_IP}:4317"})
+    for address, good in [("10.1.2.3", True), ("fd00::7", False), ("fd00:1:2:3:4:5:6:7", False), ("[fd00::7]", True)]:
+        done = subprocess.run([peers.BATON, "validate", "--config", file], capture_output=True, text=True, timeout=20,
+                              env=clean_env(POD_IP=address))
+        assert (done.returncode == 0) == good, done.stderr
+        assert good or f'write "[{address}]:4317"' in done.stderr
     file = baton_file(tmp_path, {"endpoint": "[fd00::1]:4317", "headers": {"authorization": "Bearer s3cr3t"}})
     done = subprocess.run([peers.BATON, "validate", "--config", file], capture_output=True, text=True, timeout=20, env=clean_env())
     assert done.returncode == 0, done.stderr

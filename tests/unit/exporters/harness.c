@@ -29,7 +29,11 @@ struct harness *harness_load(const struct exporter_type *type, struct loop *loop
     struct err err;
     h->loop = loop;
     buf_init(&h->log_text, 64 * MIB);
-    const struct log_config config = {.level = LOG_DEBUG, .sink = log_sink, .sink_arg = &h->log_text, .wall_ns = log_wall, .wall_arg = loop};
+    const struct log_config config = {.level = LOG_DEBUG,
+                                      .sink = log_sink,
+                                      .sink_arg = &h->log_text,
+                                      .wall_ns = log_wall,
+                                      .wall_arg = loop};
     h->log = log_new(&config);
     arena_init(&h->arena, 1024);
     config_messages_init(&h->messages, &h->arena);
@@ -40,8 +44,10 @@ struct harness *harness_load(const struct exporter_type *type, struct loop *loop
     h->exporter.base.kind = COMPONENT_EXPORTER;
     h->exporter.base.id = str_from(type->name);
     h->exporter.base.loop = loop;
-    h->exporter.base.logger = (struct logger){.log = h->log, .fields_json = STR("\"otelcol.component.id\": \"test\"")};
-    h->exporter.base.state = config_decode(&h->arena, type->schema, root, STR("exporters::test"), NULL, &h->messages);
+    h->exporter.base.logger =
+        (struct logger){.log = h->log, .fields_json = STR("\"otelcol.component.id\": \"test\"")};
+    h->exporter.base.state =
+        config_decode(&h->arena, type->schema, root, STR("exporters::test"), NULL, &h->messages);
     buf_init(&h->messages_text, MIB);
     config_messages_print(&h->messages_text, &h->messages, true, true);
     return h;
@@ -70,14 +76,15 @@ void harness_free(struct harness *h)
     mem_free(h);
 }
 
-void harness_check(const struct exporter_type *type, const char *yaml, size_t errors, size_t warnings, const char *text)
+void harness_check(const struct exporter_type *type, const char *yaml, size_t errors,
+                   size_t warnings, const char *text)
 {
     struct harness *h = harness_load(type, NULL, yaml);
     size_t at;
     if (h->messages.error_count != errors || h->messages.warning_count != warnings ||
         !str_find(buf_view(&h->messages_text), str_from(text), &at))
-        fail_msg("%s\n%zu errors, %zu warnings:\n%s\nwanted: %s", yaml, h->messages.error_count, h->messages.warning_count,
-                 buf_cstr(&h->messages_text), text);
+        fail_msg("%s\n%zu errors, %zu warnings:\n%s\nwanted: %s", yaml, h->messages.error_count,
+                 h->messages.warning_count, buf_cstr(&h->messages_text), text);
     h->exporter.base.state = NULL;
     h->messages.error_count = 1; /* nothing to destroy */
     harness_free(h);
@@ -102,6 +109,7 @@ static void on_outcome(void *arg, enum outcome worst)
 
 void harness_consume(struct harness *h, struct batch *take_batch)
 {
-    take_batch->delivery = (struct delivery){.pending = 1, .worst = OUTCOME_SENT, .fn = on_outcome, .arg = h};
+    take_batch->delivery =
+        (struct delivery){.pending = 1, .worst = OUTCOME_SENT, .fn = on_outcome, .arg = h};
     h->exporter.type->consume(&h->exporter, take_batch);
 }

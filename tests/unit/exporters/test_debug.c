@@ -73,10 +73,12 @@ static void test_basic(void **state)
     struct harness *h = harness_new(&debug_exporter, new_loop(), "{}");
     assert_true(h->exporter.type->start(&h->exporter, NULL));
     consume_all(h);
-    assert_string_equal(buf_cstr(&h->log_text),
-                        STAMP "Metrics\t{" OWN "\"otelcol.signal\": \"metrics\", \"resource metrics\": 1, \"metrics\": 2, \"data points\": 3}\n"
-                        STAMP "Logs\t{" OWN "\"otelcol.signal\": \"logs\", \"resource logs\": 1, \"log records\": 2}\n"
-                        STAMP "Traces\t{" OWN "\"otelcol.signal\": \"traces\", \"resource spans\": 2, \"spans\": 1}\n");
+    assert_string_equal(
+        buf_cstr(&h->log_text), STAMP
+        "Metrics\t{" OWN "\"otelcol.signal\": \"metrics\", \"resource metrics\": 1, \"metrics\": "
+        "2, \"data points\": 3}\n" STAMP "Logs\t{" OWN
+        "\"otelcol.signal\": \"logs\", \"resource logs\": 1, \"log records\": 2}\n" STAMP
+        "Traces\t{" OWN "\"otelcol.signal\": \"traces\", \"resource spans\": 2, \"spans\": 1}\n");
     free_all(h);
 }
 
@@ -85,9 +87,10 @@ static void test_normal(void **state)
     (void)state;
     struct harness *h = harness_new(&debug_exporter, new_loop(), "{verbosity: Normal}");
     harness_consume(h, metrics());
-    assert_string_equal(buf_cstr(&h->log_text),
-                        STAMP "Metrics\t{" OWN "\"otelcol.signal\": \"metrics\", \"resource metrics\": 1, \"metrics\": 2, \"data points\": 3}\n"
-                        STAMP "ResourceMetrics #0\nScopeMetrics #0\ng{} 0\ng{} 10\ng{} 11\n"
+    assert_string_equal(buf_cstr(&h->log_text), STAMP
+                        "Metrics\t{" OWN "\"otelcol.signal\": \"metrics\", \"resource metrics\": "
+                        "1, \"metrics\": 2, \"data points\": 3}\n" STAMP
+                        "ResourceMetrics #0\nScopeMetrics #0\ng{} 0\ng{} 10\ng{} 11\n"
                         "\t{" OWN "\"otelcol.signal\": \"metrics\"}\n");
     free_all(h);
 }
@@ -113,9 +116,11 @@ static void test_json(void **state)
     log_configure(h->log, &config);
     harness_consume(h, logs(1, STR("a\"b\nc")));
     assert_string_equal(buf_cstr(&h->log_text),
-                        "{\"level\":\"info\",\"ts\":\"2026-01-01T12:00:00.400Z\",\"msg\":\"Logs\",\"otelcol.component.id\":\"test\","
+                        "{\"level\":\"info\",\"ts\":\"2026-01-01T12:00:00.400Z\",\"msg\":\"Logs\","
+                        "\"otelcol.component.id\":\"test\","
                         "\"otelcol.signal\":\"logs\",\"resource logs\":1,\"log records\":1}\n"
-                        "{\"level\":\"info\",\"ts\":\"2026-01-01T12:00:00.400Z\",\"msg\":\"ResourceLog #0\\nScopeLog #0\\na\\\"b\\nc \\n\","
+                        "{\"level\":\"info\",\"ts\":\"2026-01-01T12:00:00.400Z\",\"msg\":"
+                        "\"ResourceLog #0\\nScopeLog #0\\na\\\"b\\nc \\n\","
                         "\"otelcol.component.id\":\"test\",\"otelcol.signal\":\"logs\"}\n");
     harness_free(h);
     loop_free(loop);
@@ -144,7 +149,9 @@ static size_t count_lines(const struct harness *h, const char *text)
 static void test_sampling(void **state)
 {
     (void)state;
-    struct harness *h = harness_new(&debug_exporter, new_loop(), "{sampling_initial: 3, sampling_thereafter: 4, verbosity: normal}");
+    struct harness *h =
+        harness_new(&debug_exporter, new_loop(),
+                    "{sampling_initial: 3, sampling_thereafter: 4, verbosity: normal}");
     for (int i = 1; i <= 20; i++) {
         harness_clear_log(h);
         harness_consume(h, logs(1, STR("hi")));
@@ -175,6 +182,21 @@ static void test_sampling(void **state)
     free_all(h);
 }
 
+/* The log's own sampling does not apply: ten equal lines in ten seconds would be the end of it. */
+static void test_not_sampled_twice(void **state)
+{
+    (void)state;
+    struct harness *h = harness_new(&debug_exporter, new_loop(), "{}");
+    struct log_config config = {
+        .level = LOG_INFO,
+        .sampling = {.enabled = true, .tick_ns = 10 * SECOND, .initial = 10, .thereafter = 100}};
+    log_configure(h->log, &config);
+    for (int i = 0; i < 50; i++)
+        harness_consume(h, logs(1, STR("hi")));
+    assert_int_equal(count_lines(h, "Logs\t"), 50);
+    free_all(h);
+}
+
 /* ---- files ---- */
 
 struct file {
@@ -200,8 +222,8 @@ static void read_back(const struct file *f, struct buf *content)
 static struct harness *with_files(const char *more, const struct file *a, const struct file *b)
 {
     char yaml[512];
-    snprintf(yaml, sizeof yaml, "{use_internal_logger: false, %soutput_paths: [%s%s%s]}", more, a->path, b == NULL ? "" : ", ",
-             b == NULL ? "" : b->path);
+    snprintf(yaml, sizeof yaml, "{use_internal_logger: false, %soutput_paths: [%s%s%s]}", more,
+             a->path, b == NULL ? "" : ", ", b == NULL ? "" : b->path);
     struct harness *h = harness_new(&debug_exporter, new_loop(), yaml);
     assert_true(h->exporter.type->start(&h->exporter, NULL));
     return h;
@@ -223,12 +245,13 @@ static void test_files(void **state)
     consume_all(h);
     stop(h); /* writes all */
     assert_int_equal(h->log_text.len, 0);
-    static const char expected[] = "Metrics\t{\"resource metrics\": 1, \"metrics\": 2, \"data points\": 3}\n"
-                                   "ResourceMetrics #0\nScopeMetrics #0\ng{} 0\ng{} 10\ng{} 11\n\n"
-                                   "Logs\t{\"resource logs\": 1, \"log records\": 2}\n"
-                                   "ResourceLog #0\nScopeLog #0\nhi \nhi \n\n"
-                                   "Traces\t{\"resource spans\": 2, \"spans\": 1}\n"
-                                   "ResourceTraces #0\nResourceTraces #1\nScopeTraces #1\ns  \n\n";
+    static const char expected[] =
+        "Metrics\t{\"resource metrics\": 1, \"metrics\": 2, \"data points\": 3}\n"
+        "ResourceMetrics #0\nScopeMetrics #0\ng{} 0\ng{} 10\ng{} 11\n\n"
+        "Logs\t{\"resource logs\": 1, \"log records\": 2}\n"
+        "ResourceLog #0\nScopeLog #0\nhi \nhi \n\n"
+        "Traces\t{\"resource spans\": 2, \"spans\": 1}\n"
+        "ResourceTraces #0\nResourceTraces #1\nScopeTraces #1\ns  \n\n";
     struct buf in_a, in_b;
     read_back(&a, &in_a);
     read_back(&b, &in_b);
@@ -238,6 +261,31 @@ static void test_files(void **state)
     buf_deinit(&in_b);
     unlink(a.path);
     unlink(b.path);
+    free_all(h);
+}
+
+/* Nothing is named: standard output. */
+static void test_standard_output(void **state)
+{
+    (void)state;
+    struct file a;
+    temp_file(&a);
+    struct harness *h = harness_new(&debug_exporter, new_loop(), "{use_internal_logger: false}");
+    fflush(stdout);
+    int before = dup(STDOUT_FILENO);
+    assert_true(before >= 0 && freopen(a.path, "w", stdout) != NULL);
+    bool started = h->exporter.type->start(&h->exporter, NULL);
+    harness_consume(h, logs(1, STR("hi")));
+    stop(h);
+    fflush(stdout);
+    assert_true(dup2(before, STDOUT_FILENO) >= 0);
+    close(before);
+    assert_true(started);
+    struct buf content;
+    read_back(&a, &content);
+    assert_string_equal(buf_cstr(&content), "Logs\t{\"resource logs\": 1, \"log records\": 1}\n");
+    buf_deinit(&content);
+    unlink(a.path);
     free_all(h);
 }
 
@@ -268,7 +316,8 @@ static void test_cut(void **state)
 static void test_bad_path(void **state)
 {
     (void)state;
-    struct harness *h = harness_new(&debug_exporter, new_loop(), "{use_internal_logger: false, output_paths: [/nonexistent/x]}");
+    struct harness *h = harness_new(&debug_exporter, new_loop(),
+                                    "{use_internal_logger: false, output_paths: [/nonexistent/x]}");
     struct err err;
     assert_false(h->exporter.type->start(&h->exporter, &err));
     size_t at;
@@ -277,7 +326,8 @@ static void test_bad_path(void **state)
     struct file a;
     temp_file(&a);
     char yaml[256];
-    snprintf(yaml, sizeof yaml, "{use_internal_logger: false, output_paths: [%s, /nonexistent/x]}", a.path);
+    snprintf(yaml, sizeof yaml, "{use_internal_logger: false, output_paths: [%s, /nonexistent/x]}",
+             a.path);
     h = harness_new(&debug_exporter, new_loop(), yaml);
     assert_false(h->exporter.type->start(&h->exporter, &err)); /* the first one is open */
     free_all(h);
@@ -289,22 +339,43 @@ static void test_config(void **state)
     (void)state;
     const struct exporter_type *t = &debug_exporter;
     harness_check(t, "{verbosity: none}", 1, 0, "verbosity level \"None\" is not supported");
-    harness_check(t, "{verbosity: loud}", 1, 0, "invalid value \"loud\" (valid values: basic, detailed, none, normal)");
-    harness_check(t, "{output_paths: [stdout]}", 1, 0, "output_paths is not supported when use_internal_logger is true");
-    harness_check(t, "{use_internal_logger: false, output_paths: [a, b, c, d, e]}", 1, 0, "5 paths, at most 4");
-    harness_check(t, "{sampling_initial: -1}", 1, 0, "exporters::test::sampling_initial: must not be negative");
-    harness_check(t, "{sampling_thereafter: -1}", 1, 0, "exporters::test::sampling_thereafter: must not be negative");
+    harness_check(t, "{verbosity: loud}", 1, 0,
+                  "invalid value \"loud\" (valid values: basic, detailed, none, normal)");
+    harness_check(t, "{output_paths: [stdout]}", 1, 0,
+                  "output_paths is not supported when use_internal_logger is true");
+    harness_check(t, "{use_internal_logger: false, output_paths: [a, b, c, d, e]}", 1, 0,
+                  "5 paths, at most 4");
+    harness_check(t, "{sampling_initial: -1}", 1, 0,
+                  "exporters::test::sampling_initial: must not be negative");
+    harness_check(t, "{sampling_thereafter: -1}", 1, 0,
+                  "exporters::test::sampling_thereafter: must not be negative");
+    harness_check(t,
+                  "{use_internal_logger: false, output_paths: [a, b, c, d], sampling_initial: 0, "
+                  "sampling_thereafter: 0}",
+                  0, 0, "");
     harness_check(t, "{sending_queue: }", 0, 1, "exporters::test::sending_queue: has no effect");
-    harness_check(t, "{sending_queue: {enabled: false}, verbosity: DETAILED, use_internal_logger: false, output_paths: [stdout, stderr]}", 0, 0, "");
+    harness_check(t,
+                  "{sending_queue: {enabled: false}, verbosity: DETAILED, use_internal_logger: "
+                  "false, output_paths: [stdout, stderr]}",
+                  0, 0, "");
     harness_check(t, "{loglevel: debug}", 1, 0, "has invalid keys: loglevel");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_basic),    cmocka_unit_test(test_normal), cmocka_unit_test(test_detailed), cmocka_unit_test(test_json),
-        cmocka_unit_test(test_silent_log), cmocka_unit_test(test_sampling), cmocka_unit_test(test_files), cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_bad_path), cmocka_unit_test(test_config),
+        cmocka_unit_test(test_basic),
+        cmocka_unit_test(test_normal),
+        cmocka_unit_test(test_detailed),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_silent_log),
+        cmocka_unit_test(test_sampling),
+        cmocka_unit_test(test_not_sampled_twice),
+        cmocka_unit_test(test_standard_output),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_bad_path),
+        cmocka_unit_test(test_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

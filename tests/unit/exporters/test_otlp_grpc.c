@@ -62,8 +62,8 @@ static void copy_tls(struct http_client *c, const struct http_tls *tls)
     c->system_roots_too = tls->system_roots_too;
 }
 
-struct http_client *http_client_new(struct loop *loop, const struct logger *logger, const struct http_client_config *config,
-                                    struct err *err)
+struct http_client *http_client_new(struct loop *loop, const struct logger *logger,
+                                    const struct http_client_config *config, struct err *err)
 {
     (void)loop, (void)logger;
     if (client_fails) {
@@ -196,7 +196,8 @@ struct answer {
 
 static struct harness *start(const char *yaml)
 {
-    struct harness *h = harness_new(&otlp_grpc_exporter, fake_loop_new(1000 * SECOND, INT64_C(1767268800) * SECOND), yaml);
+    struct harness *h = harness_new(
+        &otlp_grpc_exporter, fake_loop_new(1000 * SECOND, INT64_C(1767268800) * SECOND), yaml);
     struct err err;
     client_fails = false;
     if (!h->exporter.type->start(&h->exporter, &err))
@@ -242,14 +243,19 @@ static void finish(struct http_call *call, const struct answer *a)
 {
     assert_true(call->open);
     call->open = false;
-    struct http_response response = {.status = a->status, .http2 = !a->http1, .headers = a->headers, .trailers = a->trailers};
-    struct http_result result = {.outcome = a->outcome, .response = &response, .body = a->body, .http2_error = a->http2_error};
+    struct http_response response = {
+        .status = a->status, .http2 = !a->http1, .headers = a->headers, .trailers = a->trailers};
+    struct http_result result = {.outcome = a->outcome,
+                                 .response = &response,
+                                 .body = a->body,
+                                 .http2_error = a->http2_error};
     if (a->outcome != HTTP_DONE)
         err_set(&result.err, "POST somewhere: went wrong");
     call->on_done(call->arg, &result);
 }
 
-static const struct answer answer_ok = {.status = 200, .headers = GRPC_HEAD, .trailers = "grpc-status: 0\n", .body = {"\0\0\0\0\0", 5}};
+static const struct answer answer_ok = {
+    .status = 200, .headers = GRPC_HEAD, .trailers = "grpc-status: 0\n", .body = {"\0\0\0\0\0", 5}};
 
 static bool has_header(const struct http_call *call, const char *line)
 {
@@ -272,7 +278,8 @@ static bool has_name(const struct http_call *call, const char *name)
 static void test_requests(void **state)
 {
     (void)state;
-    struct harness *h = start("{endpoint: 'host.test:4317', tls: {insecure: true}, compression: none}");
+    struct harness *h =
+        start("{endpoint: 'host.test:4317', tls: {insecure: true}, compression: none}");
     assert_int_equal(the_client->version, HTTP_2_CLEARTEXT);
     assert_int_equal(the_client->proxy, HTTP_PROXY_TUNNEL_ENV);
     assert_string_equal(the_client->user_agent, "baton/" BATON_VERSION);
@@ -280,9 +287,15 @@ static void test_requests(void **state)
         enum signal signal;
         const char *url, *text;
     } cases[] = {
-        {SIGNAL_METRICS, "http://host.test:4317/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", "the gauge"},
-        {SIGNAL_LOGS, "http://host.test:4317/opentelemetry.proto.collector.logs.v1.LogsService/Export", "the log"},
-        {SIGNAL_TRACES, "http://host.test:4317/opentelemetry.proto.collector.trace.v1.TraceService/Export", "the span"},
+        {SIGNAL_METRICS,
+         "http://host.test:4317/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+         "the gauge"},
+        {SIGNAL_LOGS,
+         "http://host.test:4317/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+         "the log"},
+        {SIGNAL_TRACES,
+         "http://host.test:4317/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+         "the span"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct http_call *call = send_one(h, cases[i].signal);
@@ -291,7 +304,8 @@ static void test_requests(void **state)
         assert_true(call->body_static);
         assert_int_equal(call->timeout_ms, 5000);
         assert_true(call->body_max >= 4 * MIB);
-        static const char *const headers[] = {"content-type: application/grpc", "te: trailers", "grpc-accept-encoding: gzip,zstd",
+        static const char *const headers[] = {"content-type: application/grpc", "te: trailers",
+                                              "grpc-accept-encoding: gzip,zstd",
                                               "grpc-timeout: 5000m"};
         assert_int_equal(call->header_count, COUNT_OF(headers));
         for (size_t k = 0; k < COUNT_OF(headers); k++)
@@ -336,7 +350,8 @@ static void test_compression(void **state)
         finish(call, &answer_ok);
         stop(h);
     }
-    static const char *const off[] = {"{endpoint: 'h:1', compression: none}", "{endpoint: 'h:1', compression: ''}"};
+    static const char *const off[] = {"{endpoint: 'h:1', compression: none}",
+                                      "{endpoint: 'h:1', compression: ''}"};
     for (size_t i = 0; i < COUNT_OF(off); i++) {
         struct harness *h = start(off[i]);
         struct http_call *call = send_one(h, SIGNAL_LOGS);
@@ -381,10 +396,12 @@ static void test_timeouts(void **state)
 static void test_headers(void **state)
 {
     (void)state;
-    struct harness *h = start("{endpoint: 'h:1', headers: {X-Tenant: a b, Authorization: Bearer x, empty: '', data-BIN: 'a', "
-                              "Host: no, TE: no, grpc-anything: no, User-Agent: no, Content-Type: no}, user_agent: mine/2}");
+    struct harness *h = start("{endpoint: 'h:1', headers: {X-TenanZ: a ~, Authorization: Bearer x, "
+                              "empty: '', data-BIN: 'a', "
+                              "Host: no, TE: no, grpc-anything: no, User-Agent: no, Content-Type: "
+                              "no}, user_agent: mine/2}");
     struct http_call *call = send_one(h, SIGNAL_LOGS);
-    assert_true(has_header(call, "x-tenant: a b"));
+    assert_true(has_header(call, "x-tenanz: a ~"));
     assert_true(has_header(call, "authorization: Bearer x"));
     assert_true(has_header(call, "empty: "));
     assert_true(has_header(call, "data-bin: YQ")); /* without padding */
@@ -408,7 +425,8 @@ static void test_names(void **state)
         {"{endpoint: 'h:1', authority: 'other:99'}", "host: other:99", "other"},
         {"{endpoint: 'h:1', authority: '[fd00::1]:99'}", "host: [fd00::1]:99", "fd00::1"},
         {"{endpoint: 'h:1', tls: {server_name_override: sni}}", "host: sni", "sni"},
-        {"{endpoint: 'h:1', authority: other, tls: {server_name_override: sni}}", "host: other", "sni"},
+        {"{endpoint: 'h:1', authority: other, tls: {server_name_override: sni}}", "host: other",
+         "sni"},
         {"{endpoint: 'h:1', authority: other, tls: {insecure: true}}", "host: other", ""},
         {"{endpoint: 'h:1', tls: {insecure: true, server_name_override: sni}}", NULL, ""},
     };
@@ -453,6 +471,9 @@ static void test_scheme(void **state)
 
 /* ---- answers ---- */
 
+/* google.rpc.Status with RetryInfo of 5 s (otlp_wire 7h) */
+#define RETRY_INFO "CA4SBGJ1c3kaMAoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIECgIIBQ"
+
 static void test_answers(void **state)
 {
     (void)state;
@@ -462,29 +483,70 @@ static void test_answers(void **state)
         const char *text;
     } cases[] = {
         {{.status = 200, .headers = GRPC_HEAD "grpc-status: 0\n"}, OUTCOME_SENT, NULL},
-        {{.status = 200, .headers = GRPC_HEAD, .body = {"\0\0\0\0\0", 5}}, OUTCOME_SENT, NULL}, /* the trailers got lost */
-        {{.status = 200, .headers = GRPC_HEAD, .body = {"\0\0\0\0\4", 5}}, -1, "without a grpc-status"},
-        {{.status = 200, .headers = GRPC_HEAD, .trailers = "grpc-status: 3\ngrpc-message: no%20way\n"}, OUTCOME_REFUSED,
+        {{.status = 200, .headers = GRPC_HEAD, .body = {"\0\0\0\0\0", 5}},
+         OUTCOME_SENT,
+         NULL}, /* the trailers got lost */
+        {{.status = 200, .headers = GRPC_HEAD, .body = {"\0\0\0\0\4", 5}},
+         -1,
+         "without a grpc-status"},
+        {{.status = 200,
+          .headers = GRPC_HEAD,
+          .trailers = "grpc-status: 3\ngrpc-message: no%20way\n"},
+         OUTCOME_REFUSED,
          "not retryable error: rpc error: code = InvalidArgument desc = no way"},
-        {{.status = 200, .headers = GRPC_HEAD, .trailers = "grpc-status: 14\n"}, -1, "code = Unavailable"},
-        {{.status = 503, .headers = "content-type: text/html\n"}, -1,
-         "code = Unavailable desc = unexpected HTTP status code received from server: 503, without a grpc-status; content-type \\\"text/html\\\""},
+        {{.status = 200, .headers = GRPC_HEAD, .trailers = "grpc-status: 14\n"},
+         -1,
+         "code = Unavailable"},
+        {{.status = 200, .headers = GRPC_HEAD, .trailers = "grpc-status: 16\n"},
+         OUTCOME_REFUSED,
+         "code = Unauthenticated"},
+        {{.status = 200, .headers = GRPC_HEAD, .trailers = "grpc-status: 17\n"},
+         OUTCOME_REFUSED,
+         "code = Unknown"},
+        {{.status = 200, .headers = GRPC_HEAD, .trailers = "grpc-status: -1\n"},
+         OUTCOME_REFUSED,
+         "code = Unknown"},
+        {{.status = 200,
+          .headers = GRPC_HEAD,
+          .trailers = "grpc-status: 8\ngrpc-status-details-bin: " RETRY_INFO "\n"},
+         -1,
+         "\"interval\": \"5s\""},
+        {{.status = 200,
+          .headers = GRPC_HEAD,
+          .trailers = "grpc-status: 3\ngrpc-status-details-bin: " RETRY_INFO "\n"},
+         OUTCOME_REFUSED,
+         "code = InvalidArgument"},
+        {{.status = 503, .headers = "content-type: text/html\n"},
+         -1,
+         "code = Unavailable desc = unexpected HTTP status code received from server: 503, without "
+         "a grpc-status; content-type \\\"text/html\\\""},
         {{.status = 404, .headers = ""}, OUTCOME_REFUSED, "code = Unimplemented"},
-        {{.status = 404, .headers = "", .http1 = true}, -1, "the server answers by HTTP/1.1 (status 404), gRPC needs HTTP/2"},
-        {{.outcome = HTTP_CONNECT_FAILED}, -1, "code = Unavailable desc = POST somewhere: went wrong"},
+        {{.status = 404, .headers = "", .http1 = true},
+         -1,
+         "the server answers by HTTP/1.1 (status 404), gRPC needs HTTP/2"},
+        {{.outcome = HTTP_CONNECT_FAILED},
+         -1,
+         "code = Unavailable desc = POST somewhere: went wrong"},
         {{.outcome = HTTP_BROKEN, .http2_error = 8}, -1, "code = Canceled"},
         {{.outcome = HTTP_BROKEN, .http2_error = 2}, OUTCOME_REFUSED, "code = Internal"},
         {{.outcome = HTTP_BROKEN, .http2_error = 11}, OUTCOME_REFUSED, "code = ResourceExhausted"},
-        {{.outcome = HTTP_BROKEN, .status = 200, .headers = GRPC_HEAD "grpc-status: 8\ngrpc-message: large\n"}, OUTCOME_REFUSED,
+        {{.outcome = HTTP_BROKEN,
+          .status = 200,
+          .headers = GRPC_HEAD "grpc-status: 8\ngrpc-message: large\n"},
+         OUTCOME_REFUSED,
          "code = ResourceExhausted desc = large"},
         {{.outcome = HTTP_BROKEN, .status = 200, .headers = GRPC_HEAD}, -1, "code = Unavailable"},
         {{.outcome = HTTP_TIMEOUT}, -1, "code = DeadlineExceeded"},
-        {{.outcome = HTTP_TOO_LARGE, .status = 200, .headers = GRPC_HEAD}, OUTCOME_REFUSED, "code = ResourceExhausted"},
+        {{.outcome = HTTP_TOO_LARGE, .status = 200, .headers = GRPC_HEAD},
+         OUTCOME_REFUSED,
+         "code = ResourceExhausted"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct harness *h = start("{endpoint: 'h:1', compression: none}");
+        struct harness *h =
+            start("{endpoint: 'h:1', compression: none, retry_on_failure: {initial_interval: 1s}}");
         struct http_call *call = send_one(h, SIGNAL_METRICS);
         finish(call, &cases[i].answer);
+        assert_int_equal(the_client->call_count, 1); /* not at once */
         if (cases[i].text == NULL)
             assert_int_equal(h->log_text.len, 0);
         else
@@ -506,7 +568,8 @@ static void test_answers(void **state)
 static void test_lost_request(void **state)
 {
     (void)state;
-    static const struct answer lost[] = {{.outcome = HTTP_BROKEN}, {.outcome = HTTP_BROKEN, .http2_error = 7}};
+    static const struct answer lost[] = {{.outcome = HTTP_BROKEN},
+                                         {.outcome = HTTP_BROKEN, .http2_error = 7}};
     for (size_t i = 0; i < COUNT_OF(lost); i++) {
         struct harness *h = start("{endpoint: 'h:1'}");
         finish(send_one(h, SIGNAL_LOGS), &lost[i]);
@@ -548,8 +611,12 @@ static void test_hung_connection(void **state)
         size_t drops;
     } cases[] = {
         {"{endpoint: 'h:1'}", {.outcome = HTTP_TIMEOUT}, 1},
-        {"{endpoint: 'h:1'}", {.outcome = HTTP_TIMEOUT, .status = 200, .headers = GRPC_HEAD}, 0}, /* it lives */
-        {"{endpoint: 'h:1', tls: {insecure: true}}", {.outcome = HTTP_TIMEOUT}, 0}, /* has no second request anyway */
+        {"{endpoint: 'h:1'}",
+         {.outcome = HTTP_TIMEOUT, .status = 200, .headers = GRPC_HEAD},
+         0}, /* it lives */
+        {"{endpoint: 'h:1', tls: {insecure: true}}",
+         {.outcome = HTTP_TIMEOUT},
+         0}, /* has no second request anyway */
         {"{endpoint: 'h:1'}", {.outcome = HTTP_CONNECT_FAILED}, 0},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -580,9 +647,11 @@ static void test_partial_success(void **state)
     static const struct {
         enum signal signal;
         const char *text;
-    } cases[] = {{SIGNAL_METRICS, "{\"otelcol.component.id\": \"test\", \"message\": \"odd\", \"dropped_data_points\": 3}"},
-                 {SIGNAL_LOGS, "\"dropped_log_records\": 3}"},
-                 {SIGNAL_TRACES, "\"dropped_spans\": 3}"}};
+    } cases[] = {
+        {SIGNAL_METRICS,
+         "{\"otelcol.component.id\": \"test\", \"message\": \"odd\", \"dropped_data_points\": 3}"},
+        {SIGNAL_LOGS, "\"dropped_log_records\": 3}"},
+        {SIGNAL_TRACES, "\"dropped_spans\": 3}"}};
     struct buf body;
     buf_init(&body, MIB);
     put_partial(&body, 3, "odd");
@@ -600,16 +669,66 @@ static void test_partial_success(void **state)
     stop(h);
 }
 
+static void finish_with_message(struct harness *h, const char *head, bool compressed, str message)
+{
+    struct buf body;
+    buf_init(&body, MIB);
+    grpc_frame(&body, compressed, message);
+    struct answer answer = answer_ok;
+    answer.headers = head;
+    answer.body = buf_view(&body);
+    harness_clear_log(h);
+    finish(send_one(h, SIGNAL_LOGS), &answer);
+    buf_deinit(&body);
+}
+
+static void test_partial_success_forms(void **state)
+{
+    (void)state;
+    struct harness *h = start("{endpoint: 'h:1'}");
+    /* field 7 before, inside and behind: {7: 1, 1: {7: 1, 1: 3, 2: "bad", 7: "x"}, 7: 1} */
+    static const char unknown[] = "\x38\1\x0a\x0c\x38\1\x08\3\x12\3bad\x3a\1x\x38\1";
+    finish_with_message(h, GRPC_HEAD, false, str_make(unknown, sizeof unknown - 1));
+    assert_true(harness_logged(h, "\"message\": \"bad\", \"dropped_log_records\": 3}"));
+    static const char inner_cut[] = "\x0a\x04\x08\3\x12\x20";
+    finish_with_message(h, GRPC_HEAD, false, str_make(inner_cut, sizeof inner_cut - 1));
+    assert_int_equal(h->log_text.len, 0);
+    const str plain = STR("\x0a\x07\x08\3\x12\3bad");
+    for (enum compression c = COMPRESS_GZIP; c <= COMPRESS_ZSTD; c++) {
+        struct buf small;
+        buf_init(&small, MIB);
+        assert_true(compress_bytes(c, plain, &small, NULL));
+        finish_with_message(h,
+                            c == COMPRESS_GZIP ? GRPC_HEAD "grpc-encoding: gzip\n"
+                                               : GRPC_HEAD "grpc-encoding: zstd\n",
+                            true, buf_view(&small));
+        assert_true(harness_logged(h, "\"message\": \"bad\", \"dropped_log_records\": 3}"));
+        finish_with_message(h, GRPC_HEAD, true, buf_view(&small)); /* compressed by what? */
+        assert_int_equal(h->log_text.len, 0);
+        finish_with_message(h, GRPC_HEAD "grpc-encoding: lzma\n", true, buf_view(&small));
+        assert_int_equal(h->log_text.len, 0);
+        finish_with_message(h, GRPC_HEAD "grpc-encoding: gzip\n", true, plain);
+        assert_int_equal(h->log_text.len, 0);
+        buf_deinit(&small);
+    }
+    assert_int_equal(h->outcomes[OUTCOME_SENT], 10); /* taken is taken */
+    stop(h);
+}
+
 static void test_secrets_are_masked(void **state)
 {
     (void)state;
-    struct harness *h = start("{endpoint: 'h:1', headers: {authorization: Bearer abcdefgh-secret, x-key: short}}");
-    struct answer answer = {.status = 200,
-                            .headers = GRPC_HEAD "grpc-status: 16\n"
-                                                 "grpc-message: abcdefgh-secret, Bearer abcdefgh-secret, xabcdefgh-secretx, short, "
-                                                 "abcdefgh%2Dsecret, abcdefgh-secre\n"};
+    struct harness *h =
+        start("{endpoint: 'h:1', headers: {authorization: Bearer abcdefgh-secret, x-key: short}}");
+    struct answer answer = {
+        .status = 200,
+        .headers = GRPC_HEAD
+        "grpc-status: 16\n"
+        "grpc-message: abcdefgh-secret, Bearer abcdefgh-secret, xabcdefgh-secretx, short, "
+        "abcdefgh%2Dsecret, abcdefgh-secre\n"};
     finish(send_one(h, SIGNAL_LOGS), &answer);
-    assert_true(harness_logged(h, "desc = [REDACTED], [REDACTED], x[REDACTED]x, short, [REDACTED], abcdefgh-secre\""));
+    assert_true(harness_logged(
+        h, "desc = [REDACTED], [REDACTED], x[REDACTED]x, short, [REDACTED], abcdefgh-secre\""));
     struct buf body;
     buf_init(&body, MIB);
     put_partial(&body, 1, "I know abcdefgh-secret");
@@ -620,6 +739,40 @@ static void test_secrets_are_masked(void **state)
     assert_false(harness_logged(h, "abcdefgh-secret"));
     buf_deinit(&body);
     stop(h);
+    h = start("{endpoint: 'h:1', headers: {a: '12345678', b: '7654321', c: 'with spaces inside'}}");
+    answer = (struct answer){
+        .status = 200,
+        .headers = GRPC_HEAD
+        "grpc-status: 16\ngrpc-message: 12345678 7654321 with spaces inside, with 12345678\n"};
+    finish(send_one(h, SIGNAL_LOGS), &answer);
+    assert_true(harness_logged(h, "desc = [REDACTED] 7654321 [REDACTED], with [REDACTED]\""));
+    stop(h);
+}
+
+/* What print-config shows. */
+static void test_print(void **state)
+{
+    (void)state;
+    struct harness *h = harness_load(&otlp_grpc_exporter, NULL,
+                                     "{endpoint: 'h:1', headers: {a: s3cr3t}, tls: {ca_pem: "
+                                     "s3cr3t, cert_pem: s3cr3t, key_pem: s3cr3t}}");
+    struct buf text;
+    size_t at;
+    buf_init(&text, MIB);
+    yaml_print(&text,
+               config_encode(&h->arena, otlp_grpc_exporter.schema, h->exporter.base.state, true));
+    assert_false(str_find(buf_view(&text), STR("s3cr3t"), &at));
+    static const char *const shown[] = {"write_buffer_size: 524288", "balancer_name: round_robin",
+                                        "a: \"[REDACTED]\"",         "timeout: 5s",
+                                        "compression: gzip",         "queue_size: 1000",
+                                        "max_elapsed_time: 5m0s"};
+    for (size_t i = 0; i < COUNT_OF(shown); i++)
+        if (!str_find(buf_view(&text), str_from(shown[i]), &at))
+            fail_msg("%s is not in\n%s", shown[i], buf_cstr(&text));
+    buf_deinit(&text);
+    h->exporter.base.state = NULL;
+    h->messages.error_count = 1; /* nothing to destroy */
+    harness_free(h);
 }
 
 /* A message as long as headers may be is cut, not lost. */
@@ -681,7 +834,8 @@ static void test_never_started(void **state)
     struct loop *loop = fake_loop_new(0, 0);
     struct harness *h = harness_new(&otlp_grpc_exporter, loop, "{endpoint: 'h:1'}");
     harness_free(h);
-    h = harness_new(&otlp_grpc_exporter, loop, "{endpoint: 'h:1', tls: {ca_file: /nonexistent/ca}}");
+    h = harness_new(&otlp_grpc_exporter, loop,
+                    "{endpoint: 'h:1', tls: {ca_file: /nonexistent/ca}}");
     struct err err;
     size_t at;
     assert_false(h->exporter.type->start(&h->exporter, &err));
@@ -714,7 +868,8 @@ static void test_tls_settings_and_reload(void **state)
     write_file(cert, "cert one");
     write_file(key, "key one");
     snprintf(yaml, sizeof yaml,
-             "{endpoint: 'h:1', tls: {cert_file: %s, key_file: %s, ca_pem: the ca, reload_interval: 10s, include_system_ca_certs_pool: true, "
+             "{endpoint: 'h:1', tls: {cert_file: %s, key_file: %s, ca_pem: the ca, "
+             "reload_interval: 10s, include_system_ca_certs_pool: true, "
              "insecure_skip_verify: true, min_version: '1.3'}}",
              cert, key);
     struct harness *h = start(yaml);
@@ -732,7 +887,8 @@ static void test_tls_settings_and_reload(void **state)
     write_file(cert, "a broken certificate");
     fake_loop_run(h->loop, 10 * SECOND);
     assert_string_equal(the_client->cert_pem, "certificate two");
-    assert_true(harness_logged(h, "TLS files changed but cannot be used, the former ones stay in use"));
+    assert_true(
+        harness_logged(h, "TLS files changed but cannot be used, the former ones stay in use"));
     assert_int_equal(unlink(cert), 0);
     fake_loop_run(h->loop, 10 * SECOND);
     assert_string_equal(the_client->cert_pem, "certificate two");
@@ -756,41 +912,54 @@ static void test_config_errors(void **state)
         {"{}", "exporters::test::endpoint: requires a non-empty \"endpoint\""},
         {"{endpoint: 'unix:///run/x.sock'}", "Unix sockets are not supported"},
         {"{endpoint: '10.0.0.1'}", "missing port: write \"10.0.0.1:PORT\""},
-        {"{endpoint: 'fd00:0:0:0:0:0:0:1:4317'}", "an IPv6 address needs brackets: write \"[fd00:0:0:0:0:0:0:1]:4317\""},
+        {"{endpoint: 'fd00:0:0:0:0:0:0:1:4317'}",
+         "an IPv6 address needs brackets: write \"[fd00:0:0:0:0:0:0:1]:4317\""},
         {"{endpoint: 'fd00::1:4317'}", "write \"[fd00::1]:4317\" for port 4317"},
         {"{endpoint: 'https://fd00:0:0:0:0:0:0:1:4317'}", "write \"[fd00:0:0:0:0:0:0:1]:4317\""},
         {"{endpoint: 'fd00::1'}", "[fd00::1]:PORT"},
         {"{endpoint: ':4317'}", "names no host"},
         {"{endpoint: 'ftp://h:1'}", "expected HOST:PORT without \"ftp://\""},
         {"{endpoint: 'u:pw-secret@h:1'}", "must not contain user info (\"@\")"},
-        {"{endpoint: 'h:1', compression: lz4}", "unsupported compression type \"lz4\": use gzip, zstd or none"},
+        {"{endpoint: 'h:1', compression: lz4}",
+         "unsupported compression type \"lz4\": use gzip, zstd or none"},
         {"{endpoint: 'h:1', balancer_name: grpclb}", "invalid balancer_name: grpclb"},
         {"{endpoint: 'h:1', timeout: -1ms}", "'timeout' must be non-negative"},
-        {"{endpoint: 'h:1', auth: {authenticator: x}}", "authenticator extensions are not supported"},
+        {"{endpoint: 'h:1', auth: {authenticator: x}}",
+         "authenticator extensions are not supported"},
         {"{endpoint: 'h:1', middlewares: [{id: x}]}", "middleware extensions are not supported"},
-        {"{endpoint: 'h:1', authority: \"a\\nb\"}", "exporters::test::authority: is not a host name"},
+        {"{endpoint: 'h:1', authority: \"a\\nb\"}",
+         "exporters::test::authority: is not a host name"},
         {"{endpoint: 'h:1', user_agent: \"a\\nb\"}", "user_agent: holds a character"},
         {"{endpoint: 'h:1', headers: {'': x}}", "\"\" is not a header name"},
         {"{endpoint: 'h:1', headers: {'a:b': x}}", "\"a:b\" is not a header name"},
-        {"{endpoint: 'h:1', headers: {a: \"pw-secret\\n\"}}", "the value of \"a\" holds a line break"},
+        {"{endpoint: 'h:1', headers: {a: \"pw-secret\\n\"}}",
+         "the value of \"a\" holds a line break"},
         {"{endpoint: 'h:1', headers: {a: [pw-secret]}}", "expected type 'string'"},
-        {"{endpoint: 'h:1', tls: {key_file: x}}", "TLS configuration must include both certificate and key"},
-        {"{endpoint: 'h:1', tls: {cert_file: x, cert_pem: y, key_pem: z}}", "cert_file and cert_pem are both given"},
-        {"{endpoint: 'h:1', tls: {cert_pem: y, key_file: x, key_pem: z}}", "key_file and key_pem are both given"},
+        {"{endpoint: 'h:1', tls: {key_file: x}}",
+         "TLS configuration must include both certificate and key"},
+        {"{endpoint: 'h:1', tls: {cert_file: x, cert_pem: y, key_pem: z}}",
+         "cert_file and cert_pem are both given"},
+        {"{endpoint: 'h:1', tls: {cert_pem: y, key_file: x, key_pem: z}}",
+         "key_file and key_pem are both given"},
         {"{endpoint: 'h:1', tls: {max_version: '2'}}", "unsupported TLS version: \"2\""},
-        {"{endpoint: 'h:1', tls: {min_version: '1.3', max_version: '1.2'}}", "min_version cannot be greater than max_version"},
+        {"{endpoint: 'h:1', tls: {min_version: '1.3', max_version: '1.2'}}",
+         "min_version cannot be greater than max_version"},
         {"{endpoint: 'h:1', tls: {reload_interval: -1s}}", "reload_interval: must not be negative"},
         {"{endpoint: 'h:1', tls: {cipher_suites: [A]}}", "cipher_suites: cannot be set here"},
-        {"{endpoint: 'h:1', tls: {curve_preferences: [A]}}", "curve_preferences: cannot be set here"},
-        {"{endpoint: 'h:1', tls: {include_insecure_cipher_suites: true}}", "cannot be set here: remove it"},
+        {"{endpoint: 'h:1', tls: {curve_preferences: [A]}}",
+         "curve_preferences: cannot be set here"},
+        {"{endpoint: 'h:1', tls: {include_insecure_cipher_suites: true}}",
+         "cannot be set here: remove it"},
         {"{endpoint: 'h:1', tls: {tpm: {enabled: true}}}", "tpm: is not supported"},
-        {"{endpoint: 'h:1', retry_on_failure: {multiplier: -1}}", "'multiplier' must be non-negative"},
+        {"{endpoint: 'h:1', retry_on_failure: {multiplier: -1}}",
+         "'multiplier' must be non-negative"},
         {"{endpoint: 'h:1', sending_queue: {queue_size: 0}}", "`queue_size` must be positive"},
         {"{endpoint: 'h:1', keepalive: {tim: 1s}}", "has invalid keys: tim"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         harness_check(&otlp_grpc_exporter, cases[i].yaml, 1, 0, cases[i].text);
-    struct harness *h = harness_load(&otlp_grpc_exporter, NULL, "{endpoint: 'u:pw-secret@h:1', headers: {a: \"pw-secret\\n\"}}");
+    struct harness *h = harness_load(
+        &otlp_grpc_exporter, NULL, "{endpoint: 'u:pw-secret@h:1', headers: {a: \"pw-secret\\n\"}}");
     size_t at;
     assert_false(str_find(buf_view(&h->messages_text), STR("pw-secret"), &at));
     harness_free(h);
@@ -804,14 +973,18 @@ static void test_config_warnings(void **state)
         size_t warnings;
         const char *text;
     } cases[] = {
-        {"{endpoint: 'h:1', tls: {tpm: {enabled: false}}, read_buffer_size: 1, write_buffer_size: 1, balancer_name: '', auth: , middlewares: []}",
+        {"{endpoint: 'h:1', tls: {tpm: {enabled: false}}, read_buffer_size: 1, write_buffer_size: "
+         "1, balancer_name: '', auth: , middlewares: []}",
          0, ""},
         {"{endpoint: 'h:1', keepalive: }", 0, ""},
         {"{endpoint: 'h:1', keepalive: {}}", 1, "keepalive: has no effect"},
-        {"{endpoint: 'h:1', keepalive: {time: 1s, timeout: 1s, permit_without_stream: true}}", 1, "keepalive: has no effect"},
+        {"{endpoint: 'h:1', keepalive: {time: 1s, timeout: 1s, permit_without_stream: true}}", 1,
+         "keepalive: has no effect"},
         {"{endpoint: 'h:1', wait_for_ready: true}", 1, "wait_for_ready: has no effect"},
-        {"{endpoint: 'h:1', headers: {User-Agent: x}}", 1, "\"User-Agent\" is ignored: set `user_agent` instead"},
-        {"{endpoint: 'h:1', headers: {host: x}}", 1, "\"host\" is ignored: set `authority` instead"},
+        {"{endpoint: 'h:1', headers: {User-Agent: x}}", 1,
+         "\"User-Agent\" is ignored: set `user_agent` instead"},
+        {"{endpoint: 'h:1', headers: {host: x}}", 1,
+         "\"host\" is ignored: set `authority` instead"},
         {"{endpoint: 'h:1', headers: {grpc-status: x}}", 1, "gRPC's own headers are reserved"},
         {"{endpoint: 'h:1', headers: {TE: x}}", 1, "\"TE\" is ignored: the exporter sets it"},
     };
@@ -833,7 +1006,9 @@ int main(void)
         cmocka_unit_test(test_lost_large_request),
         cmocka_unit_test(test_hung_connection),
         cmocka_unit_test(test_partial_success),
+        cmocka_unit_test(test_partial_success_forms),
         cmocka_unit_test(test_secrets_are_masked),
+        cmocka_unit_test(test_print),
         cmocka_unit_test(test_long_message),
         cmocka_unit_test(test_stop_cancels),
         cmocka_unit_test(test_room),

@@ -33,7 +33,8 @@ struct world {
     size_t send_count, cancel_count, room_count, stopped_count;
     int64_t last_send_ns;
     bool pack_fails;
-    uint32_t seen[SEEN_MAX]; /* numbers of the records in the order in which their requests were first sent */
+    uint32_t seen
+        [SEEN_MAX]; /* numbers of the records in the order in which their requests were first sent */
     size_t seen_count;
     size_t largest_request;
 };
@@ -127,7 +128,8 @@ static int64_t log_wall(void *arg)
 
 static struct queue_config queue_defaults(void)
 {
-    return (struct queue_config){.enabled = true, .num_consumers = 10, .queue_size = 1000, .max_bytes = 64 * (int64_t)MIB};
+    return (struct queue_config){
+        .enabled = true, .num_consumers = 10, .queue_size = 1000, .max_bytes = 64 * (int64_t)MIB};
 }
 
 /* Without jitter, so that times are exact. */
@@ -141,17 +143,25 @@ static struct retry_config retry_defaults(void)
                                  .randomization_factor = 0};
 }
 
-static struct world *world_new(const struct queue_config *queue, const struct retry_config *retry, size_t request_max)
+static struct world *world_new(const struct queue_config *queue, const struct retry_config *retry,
+                               size_t request_max)
 {
     struct world *w = mem_zalloc(sizeof *w);
     w->loop = fake_loop_new(1000 * SECOND, INT64_C(1767268800) * SECOND);
     buf_init(&w->log_text, 16 * MIB);
-    const struct log_config config = {.level = LOG_DEBUG, .sink = log_sink, .sink_arg = &w->log_text, .wall_ns = log_wall, .wall_arg = w->loop};
+    const struct log_config config = {.level = LOG_DEBUG,
+                                      .sink = log_sink,
+                                      .sink_arg = &w->log_text,
+                                      .wall_ns = log_wall,
+                                      .wall_arg = w->loop};
     w->log = log_new(&config);
     w->exporter.base.loop = w->loop;
     w->exporter.base.logger.log = w->log;
-    const struct queue_transport transport = {
-        .pack = fake_pack, .send = fake_send, .cancel = fake_cancel, .arg = w, .request_max = request_max};
+    const struct queue_transport transport = {.pack = fake_pack,
+                                              .send = fake_send,
+                                              .cancel = fake_cancel,
+                                              .arg = w,
+                                              .request_max = request_max};
     w->queue = queue_new(&w->exporter, queue, retry, &transport);
     return w;
 }
@@ -257,7 +267,8 @@ static struct fake_batch *batch_make(size_t first, size_t count, size_t size)
         text[10] = '.';
         r->body = VALUE_OF_STR(str_make(text, size < 10 ? 10 : size));
     }
-    b->delivery = (struct delivery){.pending = 1, .worst = OUTCOME_SENT, .fn = on_outcome, .arg = f};
+    b->delivery =
+        (struct delivery){.pending = 1, .worst = OUTCOME_SENT, .fn = on_outcome, .arg = f};
     f->batch = b;
     return f;
 }
@@ -300,9 +311,13 @@ static void test_one_batch(void **state)
     assert_int_equal(stats(w)->request_count, 1);
     assert_int_equal(stats(w)->byte_count, w->under_way[0]->payload.len);
     assert_int_equal(stats(w)->decoded_bytes, 0); /* freed, though its outcome is still to come */
+    assert_null(f->batch->arena.head);
+    assert_null(f->batch->resources);
+    assert_int_equal(w->under_way[0]->payload.cap, w->under_way[0]->payload.len); /* no slack */
     assert_int_equal(f->settled, 0);
     finish_ok(w, 0);
     assert_settled(f, OUTCOME_SENT);
+    assert_int_equal(w->log_text.len, 0);
     assert_int_equal(stats(w)->sent_items, 3);
     assert_int_equal(stats(w)->requests_sent, 1);
     assert_seen(w, 0, 3);
@@ -316,7 +331,8 @@ static void test_empty_batch(void **state)
     struct world *w = world_default();
     struct fake_batch *f = mem_zalloc(sizeof *f);
     f->batch = batch_new(SIGNAL_METRICS);
-    f->batch->delivery = (struct delivery){.pending = 1, .worst = OUTCOME_SENT, .fn = on_outcome, .arg = f};
+    f->batch->delivery =
+        (struct delivery){.pending = 1, .worst = OUTCOME_SENT, .fn = on_outcome, .arg = f};
     queue_consume(w->queue, f->batch);
     turn(w);
     assert_settled(f, OUTCOME_SENT);
@@ -356,7 +372,10 @@ static void test_max_size(void **state)
         int sizer;
         int64_t max_size;
         size_t largest;
-    } cases[] = {{QUEUE_BYTES, 1000, 1000}, {QUEUE_BYTES, 0, 3000}, {QUEUE_BYTES, 100000, 3000}, {QUEUE_ITEMS, 1000, 3000}};
+    } cases[] = {{QUEUE_BYTES, 1000, 1000},
+                 {QUEUE_BYTES, 0, 3000},
+                 {QUEUE_BYTES, 100000, 3000},
+                 {QUEUE_ITEMS, 1000, 3000}};
     struct retry_config retry = retry_defaults();
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct queue_config queue = queue_defaults();
@@ -368,7 +387,8 @@ static void test_max_size(void **state)
         while (turn(w), w->under_way_count > 0)
             finish_ok(w, 0);
         assert_settled(f, OUTCOME_SENT);
-        assert_true(w->largest_request <= cases[i].largest && w->largest_request > cases[i].largest - 200);
+        assert_true(w->largest_request <= cases[i].largest &&
+                    w->largest_request > cases[i].largest - 200);
         world_free(w);
     }
 }
@@ -412,7 +432,8 @@ static void test_worst_outcome(void **state)
 {
     (void)state;
     static const enum send_verdict verdicts[3] = {SEND_OK, SEND_RETRY, SEND_NEVER};
-    static const size_t orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    static const size_t orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                        {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
     struct retry_config retry = retry_defaults();
     struct queue_config queue = queue_defaults();
     retry.enabled = false;
@@ -461,7 +482,8 @@ static void test_too_large(void **state)
     batch_log(b, s)->body = VALUE_OF_STR(STR("rec-000000"));
     batch_log(b, s)->body = VALUE_OF_STR(str_make(large, sizeof large));
     batch_log(b, s)->body = VALUE_OF_STR(STR("rec-000001"));
-    b->delivery = (struct delivery){.pending = 1, .worst = OUTCOME_SENT, .fn = on_outcome, .arg = f};
+    b->delivery =
+        (struct delivery){.pending = 1, .worst = OUTCOME_SENT, .fn = on_outcome, .arg = f};
     queue_consume(w->queue, b);
     turn(w);
     while (w->under_way_count > 0)
@@ -510,7 +532,8 @@ static void test_bound_requests(void **state)
     struct fake_batch *c = feed(w, 11, 7, 20);
     assert_settled(c, OUTCOME_DROPPED);
     assert_int_equal(stats(w)->refused_items, 7);
-    assert_true(logged(w, "Exporting failed. Rejecting data.\t{\"error\": \"sending queue is full\", \"rejected_items\": 7}"));
+    assert_true(logged(w, "Exporting failed. Rejecting data.\t{\"error\": \"sending queue is "
+                          "full\", \"rejected_items\": 7}"));
     assert_int_equal(w->room_count, 0);
     finish_ok(w, 0);
     turn(w);
@@ -759,9 +782,10 @@ static void test_burst(void **state)
     (void)state;
     struct world *w = world_default();
     struct fake_batch *f[20];
-    for (size_t i = 0; i < COUNT_OF(f); i++)
+    for (size_t i = 0; i < COUNT_OF(f); i++) {
+        assert_int_equal(queue_has_room(w->queue), i < 4);
         f[i] = feed(w, i, 1, 20);
-    assert_false(queue_has_room(w->queue));
+    }
     assert_int_equal(stats(w)->refused_items, 0);
     turn(w);
     assert_int_equal(w->room_count, 1);
@@ -801,6 +825,28 @@ static void test_queue_off(void **state)
     world_free(w);
 }
 
+/* No waiting requests to bound: a batch is cut to its end, so that its content can go. */
+static void test_queue_off_large_batch(void **state)
+{
+    (void)state;
+    struct queue_config queue = queue_defaults();
+    struct retry_config retry = retry_defaults();
+    queue.enabled = false;
+    queue.queue_size = 1;
+    struct world *w = world_new(&queue, &retry, 300);
+    struct fake_batch *f = feed(w, 0, 10, 200);
+    turn(w);
+    assert_int_equal(w->under_way_count, 1);
+    assert_int_equal(stats(w)->request_count, 10);
+    assert_int_equal(stats(w)->decoded_bytes, 0);
+    while (w->under_way_count > 0) {
+        finish_ok(w, 0);
+        turn(w);
+    }
+    assert_settled(f, OUTCOME_SENT);
+    world_free(w);
+}
+
 /* ---- retries ---- */
 
 static void test_retry_times(void **state)
@@ -819,7 +865,8 @@ static void test_retry_times(void **state)
     }
     assert_int_equal(stats(w)->retries, COUNT_OF(expected_ms));
     assert_true(logged(w, "info\tservice/queue.c:"));
-    assert_true(logged(w, "Exporting failed. Will retry the request after interval.\t{\"error\": \"backend says no\", \"interval\": \"7.5s\"}"));
+    assert_true(logged(w, "Exporting failed. Will retry the request after interval.\t{\"error\": "
+                          "\"backend says no\", \"interval\": \"7.5s\"}"));
     finish_ok(w, 0);
     assert_settled(f, OUTCOME_SENT);
     assert_int_equal(stats(w)->sent_items, 4);
@@ -873,7 +920,8 @@ static void test_give_up(void **state)
     struct world *w = world_new(&queue, &retry, MIB);
     struct fake_batch *f = feed(w, 0, 4, 20);
     turn(w);
-    for (size_t i = 0; i < 3; i++) { /* at 0, 1 and 2 s; the third one's wait ends exactly at the bound */
+    for (size_t i = 0; i < 3;
+         i++) { /* at 0, 1 and 2 s; the third one's wait ends exactly at the bound */
         finish_bad(w, 0, SEND_RETRY);
         run_for(w, SECOND);
         assert_int_equal(w->under_way_count, 1);
@@ -884,7 +932,8 @@ static void test_give_up(void **state)
     assert_int_equal(stats(w)->dropped_items, 4);
     assert_int_equal(stats(w)->requests_sent, 4);
     assert_true(logged(w, "error\tservice/queue.c:"));
-    assert_true(logged(w, "Exporting failed. Dropping data.\t{\"error\": \"no more retries left: backend says no\", \"dropped_items\": 4}"));
+    assert_true(logged(w, "Exporting failed. Dropping data.\t{\"error\": \"no more retries left: "
+                          "backend says no\", \"dropped_items\": 4}"));
     world_free(w);
 }
 
@@ -966,9 +1015,20 @@ static void test_retry_extremes(void **state)
     (void)state;
     static const struct retry_config extremes[] = {
         {.enabled = true},
-        {.enabled = true, .initial_interval_ns = SECOND, .max_interval_ns = SECOND, .multiplier = 0},
-        {.enabled = true, .initial_interval_ns = SECOND, .max_interval_ns = INT64_MAX, .multiplier = 1e300, .randomization_factor = 1},
-        {.enabled = true, .initial_interval_ns = INT64_MAX, .max_interval_ns = INT64_MAX, .multiplier = 1e300, .randomization_factor = 1},
+        {.enabled = true,
+         .initial_interval_ns = SECOND,
+         .max_interval_ns = SECOND,
+         .multiplier = 0},
+        {.enabled = true,
+         .initial_interval_ns = SECOND,
+         .max_interval_ns = INT64_MAX,
+         .multiplier = 1e300,
+         .randomization_factor = 1},
+        {.enabled = true,
+         .initial_interval_ns = INT64_MAX,
+         .max_interval_ns = INT64_MAX,
+         .multiplier = 1e300,
+         .randomization_factor = 1},
     };
     struct queue_config queue = queue_defaults();
     for (size_t i = 0; i < COUNT_OF(extremes); i++) {
@@ -1023,7 +1083,8 @@ static void test_permanent(void **state)
     run_for(w, 1000 * SECOND);
     assert_int_equal(w->send_count, 1);
     assert_int_equal(stats(w)->failed_items, 4);
-    assert_true(logged(w, "Exporting failed. Dropping data.\t{\"error\": \"not retryable error: backend says no\", \"dropped_items\": 4}"));
+    assert_true(logged(w, "Exporting failed. Dropping data.\t{\"error\": \"not retryable error: "
+                          "backend says no\", \"dropped_items\": 4}"));
     world_free(w);
 }
 
@@ -1033,23 +1094,30 @@ static void test_partial_success(void **state)
     struct world *w = world_default();
     struct fake_batch *f = feed(w, 0, 4, 20);
     turn(w);
-    finish(w, 0, &(struct send_result){.verdict = SEND_OK, .rejected_count = 3, .message = STR("odd ones")});
+    finish(
+        w, 0,
+        &(struct send_result){.verdict = SEND_OK, .rejected_count = 3, .message = STR("odd ones")});
     assert_settled(f, OUTCOME_SENT);
     assert_int_equal(stats(w)->sent_items, 4);
     assert_int_equal(stats(w)->rejected_items, 3);
     assert_true(logged(w, "warn\tservice/queue.c:"));
-    assert_true(logged(w, "Partial success response\t{\"message\": \"odd ones\", \"dropped_log_records\": 3}"));
+    assert_true(logged(
+        w, "Partial success response\t{\"message\": \"odd ones\", \"dropped_log_records\": 3}"));
     f = feed(w, 0, 4, 20);
     turn(w);
     finish(w, 0, &(struct send_result){.verdict = SEND_OK, .message = STR("only a hint")});
     assert_settled(f, OUTCOME_SENT);
-    assert_true(logged(w, "Partial success response\t{\"message\": \"only a hint\", \"dropped_log_records\": 0}"));
+    assert_true(logged(
+        w, "Partial success response\t{\"message\": \"only a hint\", \"dropped_log_records\": 0}"));
     assert_int_equal(stats(w)->rejected_items, 3);
     f = feed(w, 0, 4, 20);
     turn(w);
-    finish(w, 0, &(struct send_result){.verdict = SEND_OK, .rejected_count = -5}); /* nonsense off the wire */
+    finish(w, 0,
+           &(struct send_result){.verdict = SEND_OK,
+                                 .rejected_count = -5}); /* nonsense off the wire */
     assert_settled(f, OUTCOME_SENT);
     assert_int_equal(stats(w)->rejected_items, 3);
+    assert_true(logged(w, "\"dropped_log_records\": -5"));
     world_free(w);
 }
 
@@ -1102,7 +1170,8 @@ static void test_stop_drains(void **state)
     struct fake_batch *waits = feed(w, 0, 1, 200);
     turn(w);
     finish_bad(w, 0, SEND_RETRY);
-    struct fake_batch *many = feed(w, 1, 5, 200); /* one under way, others waiting, others not cut */
+    struct fake_batch *many =
+        feed(w, 1, 5, 200); /* one under way, others waiting, others not cut */
     struct fake_batch *uncut = feed(w, 6, 1, 200);
     queue_stop(w->queue, loop_boot_ns(w->loop) + 5 * SECOND);
     assert_int_equal(w->under_way_count, 1); /* the one that waited for its retry */
@@ -1271,6 +1340,7 @@ int main(void)
         cmocka_unit_test(test_default_bound),
         cmocka_unit_test(test_burst),
         cmocka_unit_test(test_queue_off),
+        cmocka_unit_test(test_queue_off_large_batch),
         cmocka_unit_test(test_retry_times),
         cmocka_unit_test(test_retry_jitter),
         cmocka_unit_test(test_give_up),

@@ -56,7 +56,8 @@ static bool fake_pack(const void *arg, str encoded, struct buf *out, struct err 
     if (w->hold)
         sem_wait(&w->go);
     buf_str(out, encoded);
-    atomic_fetch_add(pthread_equal(pthread_self(), w->main_thread) ? &w->packed_here : &w->packed_in_pool, 1);
+    atomic_fetch_add(
+        pthread_equal(pthread_self(), w->main_thread) ? &w->packed_here : &w->packed_in_pool, 1);
     atomic_fetch_sub(&w->packing, 1);
     return true;
 }
@@ -104,7 +105,8 @@ static void feed(struct world *w, size_t count, size_t size)
         memset(text, 'x', size);
         batch_log(b, s)->body = VALUE_OF_STR(str_make(text, size));
     }
-    b->delivery = (struct delivery){.pending = 1, .worst = OUTCOME_SENT, .fn = on_outcome, .arg = w};
+    b->delivery =
+        (struct delivery){.pending = 1, .worst = OUTCOME_SENT, .fn = on_outcome, .arg = w};
     queue_consume(w->queue, b);
 }
 
@@ -130,10 +132,14 @@ static struct world *world_new(void)
     assert_int_equal(sem_init(&w->go, 0, 0), 0);
     w->exporter.base.loop = w->loop;
     loop_task_init(w->loop, &w->answer, "test answer", answer, w);
-    const struct queue_config queue = {.enabled = true, .num_consumers = 1, .queue_size = 1000, .max_bytes = 64 * (int64_t)MIB};
+    const struct queue_config queue = {
+        .enabled = true, .num_consumers = 1, .queue_size = 1000, .max_bytes = 64 * (int64_t)MIB};
     const struct retry_config retry = {.enabled = false};
-    const struct queue_transport transport = {
-        .pack = fake_pack, .send = fake_send, .cancel = fake_cancel, .arg = w, .request_max = 4 * MIB};
+    const struct queue_transport transport = {.pack = fake_pack,
+                                              .send = fake_send,
+                                              .cancel = fake_cancel,
+                                              .arg = w,
+                                              .request_max = 4 * MIB};
     w->queue = queue_new(&w->exporter, &queue, &retry, &transport);
     return w;
 }
