@@ -55,8 +55,10 @@ def run(command, timeout, env=None, cwd=ROOT):
 
 def show_failure(name, output):
     lines = output.strip().split("\n")
+    errors = [i for i, line in enumerate(lines) if "error:" in line]
+    first = max(0, min(errors[0] - 2, len(lines) - 60)) if errors and name.startswith("build") else max(0, len(lines) - 60)
     print(f"--- {name} failed:")
-    for line in lines[-60:]:
+    for line in lines[first:first + 60]:
         print(f"    {line}")
     sys.stdout.flush()
 

@@ -617,8 +617,7 @@ static void test_keys(void **state)
         "    token: SECRET\n    as: jane",
         "    exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: a}",
         "    exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: a, args: [b]}",
-        "    exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: a, env: [{name: b, "
-        "value: c}]}",
+        "    exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: a, env: [{name: b, value: c}]}",
         "    {}",
     };
     char keys[COUNT_OF(users)][256];
