@@ -219,7 +219,8 @@ static void observe(struct election *m, const struct election_lease *lease, bool
                     int64_t now_ns, struct election_actions *out)
 {
     bool newer = !m->seen || lease->version > m->lease.version;
-    bool back_in_time = authoritative && m->seen && lease->version < m->lease.version;
+    /* A read that shows less than we knew when we asked: a restored etcd. Less than we know now may just be late. */
+    bool back_in_time = authoritative && m->seen && lease->version < m->call_version;
     if (!newer && !back_in_time) {
         if (m->state == ELECTION_FOLLOWING && authoritative)
             follow(m, now_ns, out);

@@ -69,7 +69,8 @@ struct election_lease elector_view(struct elector *e, const struct lease *lease,
     };
     if (!str_to_u64(lease->resource_version, &view.version))
         view.version = 0;
-    if (authoritative || !e->current_present || view.version > e->current_version) {
+    if ((authoritative && view.version < e->machine.call_version) || !e->current_present ||
+        view.version > e->current_version) {
         if (lease != &e->current)
             lease_copy(&e->current, lease);
         e->current_version = view.version;

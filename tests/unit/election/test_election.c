@@ -387,6 +387,35 @@ static void test_without_a_watch_it_reads(void **state)
     assert_int_equal(out.call, CALL_GET);
 }
 
+static void test_late_read_does_not_undo_what_the_watch_has_shown(void **state)
+{
+    (void)state;
+    struct election m;
+    start_watching(&m);
+    sees(&m, lease_of(HOLDER_OTHER, 5), START);
+    struct election_actions out = step(&m, EVENT_WATCH_DOWN, START);
+    out = step(&m, EVENT_TIMER, out.wake_ns);
+    assert_int_equal(out.call, CALL_GET);
+    step(&m, EVENT_WATCH_UP, START + 2 * SECOND);
+    sees(&m, lease_of(HOLDER_OTHER, 7), START + 2 * SECOND);
+    done(&m, CALL_OK, lease_of(HOLDER_OTHER, 6), START + 2 * SECOND);
+    assert_int_equal(m.lease.version, 7);
+}
+
+static void test_read_of_a_restored_server_is_believed(void **state)
+{
+    (void)state;
+    struct election m;
+    start_watching(&m);
+    sees(&m, lease_of(HOLDER_OTHER, 7), START);
+    struct election_actions out = step(&m, EVENT_WATCH_DOWN, START);
+    out = step(&m, EVENT_TIMER, out.wake_ns);
+    assert_int_equal(out.call, CALL_GET);
+    out = done(&m, CALL_OK, lease_of(HOLDER_OTHER, 3), START + 2 * SECOND);
+    assert_int_equal(m.lease.version, 3);
+    assert_true(m.claim_at_ns >= START + 17 * SECOND);
+}
+
 static void test_stop_releases_at_once(void **state)
 {
     (void)state;
@@ -478,6 +507,8 @@ int main(void)
         cmocka_unit_test(test_missing_permission_is_said_once_and_retried),
         cmocka_unit_test(test_twin_is_waited_out_unless_it_is_known_dead),
         cmocka_unit_test(test_without_a_watch_it_reads),
+        cmocka_unit_test(test_late_read_does_not_undo_what_the_watch_has_shown),
+        cmocka_unit_test(test_read_of_a_restored_server_is_believed),
         cmocka_unit_test(test_stop_releases_at_once),
         cmocka_unit_test(test_stop_during_a_renewal_waits_for_its_version),
         cmocka_unit_test(test_stop_gives_up_after_two_seconds),
