@@ -173,7 +173,10 @@ def stage_peers(tally):
 def stage_pytest(tally, name, arguments, timeout, more_env=None):
     """A pytest suite; its own last line is read."""
     env = {"PYTHONDONTWRITEBYTECODE": "1", **(more_env or {})}
-    status, output = run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", *arguments], timeout, env)
+    status, output = run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "-rsfE", *arguments], timeout, env)
+    for line in output.split("\n"):
+        if line.startswith("SKIPPED"):
+            print(f"{name}: {line}")
     counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|skipped|errors?)", output.strip().split("\n")[-1])}
     failed = counts.get("failed", 0) + counts.get("error", 0) + counts.get("errors", 0)
     if status not in (0, 1) or (status == 1 and failed == 0) or not counts:
