@@ -63,6 +63,7 @@ struct receiver_type {
     unsigned signals;              /* SIGNAL_METRICS | ... that it can deliver */
     enum receiver_kind kind;
     bool can_be_warm;              /* false: always cold, e.g. a listener */
+    bool has_positions;            /* PULL: emits with positions as well, beside its ticks */
     const char *stability;         /* "alpha" */
     const struct config_schema *schema;
     /* `config` lives as long as the receiver. Allocates state, does no I/O. */
@@ -79,6 +80,8 @@ struct receiver_type {
     enum step (*collect)(struct receiver *r, struct tick *tick);
     /* A tick that ended early (the gate closed, stop): free its cursor. May be NULL if there never is one. */
     void (*abandon)(struct receiver *r, struct tick *tick);
+    /* A signal for which receiver_has_room said no may have room again. May be NULL; only between activate and deactivate. */
+    void (*on_room)(struct receiver *r);
     void (*deactivate)(struct receiver *r); /* may be NULL */
     void (*stop)(struct receiver *r);       /* may be NULL */
     void (*destroy)(struct receiver *r);
@@ -86,8 +89,11 @@ struct receiver_type {
 /* Hands a batch to all pipelines of its signal that use this receiver. Takes the caller's reference. Checks the gate: false if
  * the batch was withheld because this replica does not lead any more. Fills origin and delivery. */
 bool receiver_emit(struct receiver *r, struct batch *take_batch);
-/* The same for PUSH receivers: `position` is noted as acknowledged when all exporters have sent this batch. */
+/* The same outside of ticks: `position` is noted as acknowledged when all exporters have sent this batch and all before it that had one.
+ * False also while a stop is under way: the successor goes on from the position. */
 bool receiver_emit_at(struct receiver *r, struct batch *take_batch, struct position position);
+/* Do all exporters of this signal take another batch now? If not, on_room is called when that may have changed. */
+bool receiver_has_room(struct receiver *r, enum signal signal);
 void receiver_ready(struct receiver *r);
 
 /* ---- processors ---- */
@@ -171,6 +177,12 @@ void extension_stopped(struct extension *x);
 struct elector_set;
 struct elector_set *service_electors(struct service *s);
 uint64_t service_generation(const struct service *s);
+/* The watches on the API server that all receivers of the process share. Get them in `create`, so that they outlive a reload; join in
+ * `start`, leave in `stop`, give them back in `destroy`. */
+struct watches;
+struct watches *service_watches(struct service *s);
+/* A feature gate of the command line. */
+bool service_gate_enabled(const struct service *s, const char *name);
 /* While held, the service does not end: for work that outlives its component, such as an elector that still releases. */
 void service_hold(struct service *s);
 void service_release(struct service *s);

@@ -1,0 +1,53 @@
+/*
+ * The objects of one watch, by uid, with a place that each keeps for its life: a cursor over places sees every object that is there
+ * throughout exactly once, whatever comes and goes meanwhile.
+ */
+#ifndef KUBE_STORE_H
+#define KUBE_STORE_H
+
+#include "kube/object.h"
+
+struct store {
+    struct object_pool *pool;
+    struct object **places;      /* NULL: free */
+    uint32_t *generations;       /* of the place: the list in which it was last seen */
+    uint32_t place_count, place_cap, free_place; /* free places are chained */
+    uint32_t *slots;             /* by uid: place + 1; open addressing, no marks of removed ones */
+    uint32_t slot_count, count;
+    uint32_t generation;
+    size_t object_bytes;         /* blocks of its objects */
+    bool sweeping;
+    uint32_t sweep_place;
+    /* optional index of groups, see store_group_by */
+    uint64_t (*group_of)(const struct object *o);
+    struct store_groups *groups;
+};
+void store_init(struct store *s, struct object_pool *pool);
+void store_deinit(struct store *s);
+
+enum store_change { STORE_ADDED, STORE_UPDATED, STORE_SAME };
+/* Takes the reference. *before gets the object that was there (a reference, the caller's) or NULL. STORE_SAME: same resourceVersion as the
+ * one that is there, which stays; before is NULL. Marks it as seen. */
+enum store_change store_put(struct store *s, struct object *take_object, struct object **before);
+/* The object that was there, its reference now the caller's, or NULL. */
+struct object *store_remove(struct store *s, const uint8_t uid[16]);
+struct object *store_get(const struct store *s, const uint8_t uid[16]); /* borrowed */
+
+/* A new list begins: nothing is seen yet. */
+void store_mark(struct store *s);
+/* After the list: takes out the next object that was not seen since store_mark (its reference is the caller's), looking at no more than
+ * `*budget` places, which it counts down. NULL: budget used up (*budget is 0) or nothing is left. */
+struct object *store_sweep(struct store *s, uint32_t *budget);
+
+/* The next object at or behind place *cursor, which moves behind it; NULL at the end. Start with 0. Borrowed. */
+struct object *store_next(const struct store *s, uint32_t *cursor);
+
+/* Keeps an index of objects by a number (0: in no group), to be asked for before the first object. */
+void store_group_by(struct store *s, uint64_t (*group_of)(const struct object *o));
+/* Members of a group in no order: start with *cursor = 0; NULL at the end. Borrowed; the store must not change in between. */
+struct object *store_group_next(const struct store *s, uint64_t group, uint32_t *cursor);
+
+/* All memory of it, objects included. */
+size_t store_bytes(const struct store *s);
+
+#endif
