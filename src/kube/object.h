@@ -119,11 +119,19 @@ struct container {
     uint8_t flags, state;
     int64_t started_s;           /* of running or terminated, OBJECT_METADATA; INT64_MIN: unset */
 };
-enum pod_phase { PHASE_OTHER, PHASE_PENDING, PHASE_RUNNING, PHASE_SUCCEEDED, PHASE_FAILED, PHASE_UNKNOWN, PHASE_EMPTY };
-struct pod {
+enum pod_phase {
+    POD_PHASE_OTHER,
+    POD_PHASE_PENDING,
+    POD_PHASE_RUNNING,
+    POD_PHASE_SUCCEEDED,
+    POD_PHASE_FAILED,
+    POD_PHASE_UNKNOWN,
+    POD_PHASE_EMPTY
+};
+struct pod_object {
     struct object object;
     atom node;          /* spec.nodeName */
-    atom phase_text;    /* only if PHASE_OTHER */
+    atom phase_text;    /* only if POD_PHASE_OTHER */
     atom status_reason; /* OBJECT_STATES or OBJECT_METADATA */
     atom qos_class;     /* OBJECT_STATES */
     uint16_t container_count;
@@ -134,7 +142,7 @@ struct pod {
 struct node_condition {
     atom type, status;
 };
-struct node {
+struct node_object {
     struct object object;
     atom kubelet_version, container_runtime_version, os_image, operating_system;
     uint32_t conditions_at, allocatable_at; /* struct node_condition, struct resource_amount (cpu: milli) */
@@ -169,7 +177,7 @@ enum workload_count {
     HPA_DESIRED,
     WORKLOAD_COUNT_MAX = 5
 };
-struct workload {
+struct workload_object {
     struct object object;
     int32_t counts[WORKLOAD_COUNT_MAX]; /* enum workload_count of the kind */
     uint8_t present;                    /* 1 << index: the pointer fields spec.replicas, completions, parallelism, minReplicas that are set */
@@ -177,7 +185,7 @@ struct workload {
     atom schedule, concurrency_policy;                 /* CronJob, OBJECT_METADATA */
 };
 
-struct quota {
+struct quota_object {
     struct object object;
     uint32_t hard_at, used_at; /* struct resource_amount: milli if the resource ends in ".cpu", else whole */
     uint16_t hard_count, used_count;
@@ -187,7 +195,7 @@ struct cluster_quota_namespace {
     uint32_t hard_at, used_at;
     uint16_t hard_count, used_count;
 };
-struct cluster_quota {
+struct cluster_quota_object {
     struct object object;
     uint32_t hard_at, used_at; /* status.total */
     uint16_t hard_count, used_count;

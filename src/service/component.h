@@ -95,6 +95,8 @@ bool receiver_emit_at(struct receiver *r, struct batch *take_batch, struct posit
 /* Do all exporters of this signal take another batch now? If not, on_room is called when that may have changed. */
 bool receiver_has_room(struct receiver *r, enum signal signal);
 void receiver_ready(struct receiver *r);
+/* Of the Lease that gates it; 0 if none does. */
+int64_t receiver_lease_duration_ns(const struct receiver *r);
 
 /* ---- processors ---- */
 struct processor_type;
