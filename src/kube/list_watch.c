@@ -492,7 +492,6 @@ static void timer(struct turn *t)
 static void relist(struct turn *t)
 {
     struct list_watch *m = t->m;
-    m->replacing = true;
     if (m->state == LW_WAITING) {
         m->request = LW_REQUEST_STREAM;
     } else if (m->state != LW_IDLE) {

@@ -24,7 +24,7 @@ enum list_watch_state {
 enum list_watch_event_kind {
     LW_START,
     LW_STOP,
-    LW_RELIST,    /* the store needs a list of everything, read anew (more fields are wanted of its objects) */
+    LW_RELIST,    /* the store needs a list of everything (more fields are wanted of its objects) */
     LW_OPENED,    /* the server accepted the request */
     LW_OBJECT,    /* any object or deletion: resource_version */
     LW_BOOKMARK,  /* resource_version */

@@ -73,6 +73,16 @@ static void tell_deleted(struct watch *w, struct object *take_before, uint64_t r
     object_unref(&w->set->pool, take_before);
 }
 
+/* The store is empty: its tables go, too. */
+static void store_give_back(struct watch *w)
+{
+    uint64_t (*group_of)(const struct object *o) = w->store.group_of;
+    store_deinit(&w->store);
+    store_init(&w->store, &w->set->pool);
+    if (group_of != NULL)
+        store_group_by(&w->store, group_of);
+}
+
 static void sweep_done(struct watch *w)
 {
     bool was_synced = w->synced;
@@ -81,10 +91,8 @@ static void sweep_done(struct watch *w)
         watch_free(w);
         return;
     }
-    if (!w->is_running) { /* emptied: the tables, too */
-        store_deinit(&w->store);
-        store_init(&w->store, &w->set->pool);
-    }
+    if (!w->is_running)
+        store_give_back(w);
     w->synced = w->sync_due;
     w->complete_fields = w->sync_due ? w->list_fields : 0;
     if (w->sync_due)

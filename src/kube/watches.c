@@ -191,6 +191,12 @@ static struct watch *watch_new(struct watches *set, struct watch_client *take_cl
     return w;
 }
 
+/* What means something to the kind: the rest must not cause another list. */
+static unsigned wanted_fields(const struct watch *w, unsigned fields)
+{
+    return fields & w->codec->fields;
+}
+
 struct watch *watches_get(struct watches *set, const struct watch_config *config, struct err *err)
 {
     struct buf selectors;
@@ -212,7 +218,7 @@ struct watch *watches_get(struct watches *set, const struct watch_config *config
     }
     w->refs++;
     if (!w->is_running)
-        w->decode_fields |= config->fields;
+        w->decode_fields |= wanted_fields(w, config->fields);
     return w;
 }
 
@@ -303,8 +309,9 @@ void watch_join(struct watch *w, struct watch_user *user)
     user->state_due = true;
     list_append(&w->users, &user->link);
     loop_timer_clear(&w->linger);
-    bool wants_more = (user->fields & ~w->decode_fields) != 0;
-    w->decode_fields |= user->fields;
+    unsigned fields = wanted_fields(w, user->fields);
+    bool wants_more = (fields & ~w->decode_fields) != 0;
+    w->decode_fields |= fields;
     if (!w->is_running)
         watch_run_start(w);
     else if (wants_more)
@@ -338,7 +345,7 @@ static void linger_over(void *arg)
 bool watch_is_synced(const struct watch *w, const struct watch_user *user)
 {
     if (w->synced)
-        return (user->fields & ~w->complete_fields) == 0;
+        return (wanted_fields(w, user->fields) & ~w->complete_fields) == 0;
     bool is_denied = w->trouble == WATCH_FORBIDDEN || w->trouble == WATCH_NOT_SERVED;
     return is_denied && w->store.count == 0;
 }
