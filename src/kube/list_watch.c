@@ -129,11 +129,11 @@ static void begin_pages(struct turn *t)
 static void begin_list(struct turn *t)
 {
     struct list_watch *m = t->m;
+    m->is_polling = false;
     if (m->has_streaming && m->stream_failure_count < STREAM_FAILURES_MAX) {
         mark(t);
         begin(t, LW_REQUEST_STREAM);
     } else {
-        m->watch_forbidden = false; /* the watch after it will tell */
         begin_pages(t);
     }
 }
@@ -214,7 +214,7 @@ static void finish_list(struct turn *t, str version)
     m->full_list = m->replacing = false;
     m->stream_failure_count = m->watch_failure_count = m->unreadable_count = 0;
     t->actions.sweep = t->actions.synced = true;
-    if (m->watch_forbidden) { /* the next list takes the place of a watch */
+    if (m->is_polling) {
         say(t, LW_SAY_FORBIDDEN);
         wait(t, LW_REQUEST_STREAM,
              m->periods->forbidden_ns + jitter(t, m->periods->forbidden_ns / 2));
@@ -228,7 +228,8 @@ static void finish_list(struct turn *t, str version)
     } else {
         begin(t, LW_REQUEST_WATCH);
     }
-    say_well(t);
+    if (!m->watch_forbidden)
+        say_well(t);
 }
 
 static void list_end(struct turn *t)
@@ -325,6 +326,7 @@ static void forbidden(struct turn *t)
     if (m->state == LW_STREAMING || m->state == LW_WATCHING)
         m->watch_forbidden = true;
     if (m->state == LW_STREAMING) {
+        m->is_polling = true;
         begin_pages(t);
         return;
     }
