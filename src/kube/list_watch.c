@@ -16,8 +16,9 @@
  *    from the first byte on means another list.
  *  - Versions are compared for that only. Objects are never dropped because of theirs.
  *
- * A page that failed is asked for again with its token: pages of one token are of one state. When
- * the token expired, the list is made again in one page.
+ * A page that failed is asked for again with its token: pages of one token are of one state. The
+ * first page has none, so that it begins another list. When a token expired, the list is made again
+ * in one page.
  *
  * Specification: kubernetes_wire 3.2 to 3.7; numbers of client-go's reflector.
  */
@@ -138,11 +139,12 @@ static void begin_list(struct turn *t)
     }
 }
 
-/* `request` STREAM stands for a list of everything, whichever way; LIST for the same page. */
+/* `request` STREAM stands for a list of everything, whichever way; LIST for the page that failed. Before a watch goes on, the server's
+ * version is looked at: much can happen in the meantime. */
 static void wait(struct turn *t, enum list_watch_request request, int64_t delay_ns)
 {
     t->m->state = LW_WAITING;
-    t->m->request = request;
+    t->m->request = request == LW_REQUEST_WATCH ? LW_REQUEST_CHECK : request;
     t->actions.timer_ns = t->now_ns + delay_ns;
 }
 
@@ -183,10 +185,9 @@ static void wait_backoff(struct turn *t, enum list_watch_request request)
         say(t, LW_SAY_FAILING);
 }
 
-/* The same again. After a break of a watch, the server's version is looked at first. */
 static void retry(struct turn *t)
 {
-    wait_backoff(t, t->m->state == LW_WATCHING ? LW_REQUEST_CHECK : t->m->request);
+    wait_backoff(t, t->m->request);
 }
 
 /* -- the list is complete -- */
@@ -339,9 +340,12 @@ static void forbidden(struct turn *t)
 static void expired(struct turn *t)
 {
     struct list_watch *m = t->m;
-    if (m->state == LW_LISTING && !m->first_page && !m->full_list) {
+    if (m->state == LW_LISTING && !m->first_page) { /* the token is of no use any more */
+        if (m->full_list)
+            wait_backoff(t, LW_REQUEST_STREAM);
+        else
+            begin_pages(t);
         m->full_list = true;
-        begin_pages(t);
         return;
     }
     if (m->state != LW_WATCHING) {
@@ -485,6 +489,8 @@ static void timer(struct turn *t)
         return;
     if (m->request == LW_REQUEST_STREAM) {
         begin_list(t);
+    } else if (m->request == LW_REQUEST_LIST && m->first_page) {
+        begin_pages(t); /* of another state: what came of the last one does not count as seen */
     } else {
         t->actions.page = LW_PAGE_SAME;
         begin(t, m->request);

@@ -499,7 +499,9 @@ static void test_errors_of_watches(void **state)
     struct fixture f;
     be_watching_by_pages(&f, "50");
     step(&f, (struct list_watch_event){.kind = LW_ERROR, .status = 429, .retry_after_ms = 3000});
-    expect_wait(&f, 3000 * MS, 3750 * MS, LW_REQUEST_WATCH); /* the same version */
+    expect_wait(&f, 3000 * MS, 3750 * MS, LW_REQUEST_CHECK); /* the same version */
+    send_page(&f, "50", "");
+    send(&f, LW_LIST_END);
     send_status(&f, 503);
     expect_wait(&f, 1600 * MS, 3200 * MS, LW_REQUEST_CHECK);
     send_page(&f, "50", "");
@@ -664,7 +666,9 @@ static void test_unreadable(void **state)
     const struct list_watch_event unreadable = {.kind = LW_ENDED, .broken = true, .unreadable = true};
     be_watching(&f, "50");
     step(&f, unreadable);
-    expect_wait(&f, 800 * MS, 1600 * MS, LW_REQUEST_WATCH); /* on from there */
+    expect_wait(&f, 800 * MS, 1600 * MS, LW_REQUEST_CHECK); /* on from there */
+    send_page(&f, "50", "");
+    send(&f, LW_LIST_END);
     send(&f, LW_OPENED);
     step(&f, unreadable);
     expect_wait(&f, 1600 * MS, 3200 * MS, LW_REQUEST_STREAM); /* cannot get past it */
@@ -685,7 +689,9 @@ static void test_unreadable(void **state)
     be_watching(&f, "50");
     for (int i = 0; i < 10; i++) {
         step(&f, unreadable);
-        expect_wait(&f, 800 * MS, 60000 * MS, LW_REQUEST_WATCH);
+        expect_wait(&f, 800 * MS, 60000 * MS, LW_REQUEST_CHECK);
+        send_page(&f, "60", "");
+        send(&f, LW_LIST_END);
         send(&f, LW_OPENED);
         send_version(&f, LW_OBJECT, "60");
     }
@@ -697,7 +703,8 @@ static void test_unreadable(void **state)
     for (int i = 0; i < 3; i++) {
         step(&f, unreadable);
         expect_wait(&f, 800 * MS, 60000 * MS, LW_REQUEST_LIST);
-        assert_int_equal(f.a.page, LW_PAGE_SAME);
+        assert_int_equal(f.a.page, LW_PAGE_FIRST);
+        assert_true(f.a.mark); /* the first page again is another list */
     }
     assert_false(f.m.wants_protobuf);
 }
