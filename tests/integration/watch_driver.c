@@ -284,6 +284,18 @@ static void write_log(void *arg, str line)
     (void)!write(STDERR_FILENO, line.data, line.len);
 }
 
+/* The codec of the kind, asked for JSON. */
+static struct object *decode_json(const struct object_codec *codec, struct object_pool *pool, unsigned fields,
+                                  enum object_format format, str bytes, struct err *err)
+{
+    for (int kind = 0; kind < KIND_COUNT; kind++) {
+        const struct object_codec *c = object_codec_of((enum object_kind)kind);
+        if (c->kind == codec->kind)
+            return c->decode(c, pool, fields, format, bytes, err);
+    }
+    return NULL;
+}
+
 static const struct object_codec *codec_of(struct driver *d, const char *group, const char *plural)
 {
     enum object_kind kind = KIND_CLUSTER_RESOURCE_QUOTA;
@@ -296,6 +308,7 @@ static const struct object_codec *codec_of(struct driver *d, const char *group, 
         return object_codec_of(kind);
     d->json_codecs[kind] = *object_codec_of(kind);
     d->json_codecs[kind].has_protobuf = false;
+    d->json_codecs[kind].decode = decode_json;
     return &d->json_codecs[kind];
 }
 
