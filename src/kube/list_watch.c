@@ -320,8 +320,12 @@ static void not_served(struct turn *t)
 static void forbidden(struct turn *t)
 {
     struct list_watch *m = t->m;
-    if (m->state == LW_CHECKING) { /* watches may be allowed all the same */
-        begin(t, LW_REQUEST_WATCH);
+    if (m->state ==
+        LW_CHECKING) { /* watches may be allowed all the same, with which a list can be had */
+        if (m->has_streaming)
+            begin_list(t);
+        else
+            begin(t, LW_REQUEST_WATCH);
         return;
     }
     if (m->state == LW_STREAMING || m->state == LW_WATCHING)

@@ -106,3 +106,13 @@ void watch_client_release(struct watch *w)
     w->client->list_count--;
     pump(w->client);
 }
+
+void watch_client_give_up_connection(struct watch *w)
+{
+    struct watch_client *c = w->client;
+    if (w->call == NULL || w->drop_count != c->drop_count)
+        return;
+    c->drop_count++;
+    kube_client_drop_connections(c->kube, KUBE_LANE_WATCH);
+    kube_client_drop_connections(c->kube, KUBE_LANE_LIST); /* it goes the same way */
+}

@@ -27,6 +27,7 @@ struct watch_client {
     struct list queue;       /* struct watch: lists that wait for a token or for a place */
     unsigned list_count;     /* lists under way */
     struct loop_timer timer; /* the next token */
+    uint64_t drop_count;     /* how often connections were given up as hung */
     bool no_streaming;       /* the server refused a streaming list */
     bool is_unreachable;     /* said once for all of its watches */
 };
@@ -59,7 +60,10 @@ struct watch {
     bool has_place;         /* counted in client->list_count */
     bool was_told_to_wait;  /* by Retry-After: the next request counts, whatever it is */
     struct kube_call *call;
+    uint64_t drop_count;    /* of the client when the call was made */
     uint64_t attempt;       /* number of the request under way */
+    struct loop_timer watchdog; /* while a request is under way */
+    int64_t last_byte_ns;
     bool has_stream, list_ended;
     struct watch_stream stream;
     char *page_token, *next_token; /* of the page under way and of the one behind it; NULL: none */
@@ -87,6 +91,8 @@ void watch_client_unref(struct watch_client *c);
 void watch_client_enqueue(struct watch *w);
 /* Takes it out of the queue, or gives its place to another. */
 void watch_client_release(struct watch *w);
+/* Nothing comes on the call of the watch: new ones get other connections. Once for all that hang on the same. */
+void watch_client_give_up_connection(struct watch *w);
 
 /* watch_run.c */
 void watch_run_start(struct watch *w);

@@ -49,6 +49,16 @@ struct use {
     struct map copy; /* of struct seen, by uid: made from changes alone */
     uint64_t added, updated, deleted, by_list;
 };
+
+static void copy_clear(struct use *u)
+{
+    size_t pos = 0;
+    str key;
+    void *seen;
+    while (map_next(&u->copy, &pos, &key, &seen))
+        mem_free(map_remove(&u->copy, key));
+}
+
 struct driver {
     struct loop *loop;
     struct log *log;
@@ -94,11 +104,14 @@ static void on_change(void *arg, const struct watch_change *c)
     note(u, c->after);
 }
 
+/* Who is not joined is not told. */
 static void check_copy(struct use *u)
 {
     uint32_t cursor = 0;
     const struct object *o;
     size_t count = 0;
+    if (u->user_count == 0)
+        return;
     while ((o = store_next(watch_store(u->watch), &cursor)) != NULL) {
         const struct seen *seen = map_get(&u->copy, str_make((const char *)o->uid, 16));
         CHECK(seen != NULL && seen->resource_version == o->resource_version);
@@ -212,8 +225,14 @@ static void join(struct driver *d, struct use *u, unsigned fields)
     CHECK(u->user_count < USERS_MAX);
     struct watch_user *user = &u->users[u->user_count];
     *user = (struct watch_user){.arg = u, .fields = fields};
-    if (u->user_count++ == 0) /* one is enough to keep the copy */
+    if (u->user_count++ == 0) { /* one is enough to keep the copy */
+        uint32_t cursor = 0;
+        const struct object *o;
         user->on_change = on_change;
+        copy_clear(u);
+        while ((o = store_next(watch_store(u->watch), &cursor)) != NULL)
+            note(u, o);
+    }
     (void)d;
     watch_join(u->watch, user);
 }
@@ -370,15 +389,11 @@ static void stop(struct driver *d)
 {
     for (size_t i = 0; i < d->use_count; i++) {
         struct use *u = &d->uses[i];
-        size_t pos = 0;
-        str key;
-        void *seen;
         check_copy(u);
         while (u->user_count > 0)
             watch_leave(u->watch, &u->users[--u->user_count]);
         watch_unref(u->watch);
-        while (map_next(&u->copy, &pos, &key, &seen))
-            mem_free(seen);
+        copy_clear(u);
         map_deinit(&u->copy);
     }
     watches_free(d->set);

@@ -640,8 +640,20 @@ static void test_watch_only(void **state)
     send_broken(&f);
     expect_wait(&f, 800 * MS, 1600 * MS, LW_REQUEST_CHECK);
     send_status(&f, 403); /* the look at the version is a list */
-    expect_request(&f, LW_REQUEST_WATCH, LW_WATCHING);
+    expect_request(&f, LW_REQUEST_STREAM, LW_STREAMING);
     assert_int_equal(f.a.say, LW_SAY_NOTHING);
+    be_watching_by_pages(&f, "50"); /* that list was allowed once */
+    send(&f, LW_OPENED);
+    send_broken(&f);
+    expect_wait(&f, 800 * MS, 1600 * MS, LW_REQUEST_LIST); /* short, and nothing came */
+    send_page(&f, "50", "");
+    send(&f, LW_LIST_END);
+    send(&f, LW_OPENED);
+    send_version(&f, LW_OBJECT, "60");
+    send_broken(&f);
+    expect_wait(&f, 1600 * MS, 3200 * MS, LW_REQUEST_CHECK);
+    send_status(&f, 403);
+    expect_request(&f, LW_REQUEST_WATCH, LW_WATCHING);
 }
 
 static void test_half_a_list_then_forbidden(void **state)

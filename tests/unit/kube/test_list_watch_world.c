@@ -482,7 +482,7 @@ static void change_weather(struct world *w)
     s->is_down = chance(w, 150);
     s->is_silent = chance(w, 100);
     s->forbids_watch = chance(w, 80);
-    s->forbids_list = chance(w, 80);
+    s->forbids_list = s->has_streaming && chance(w, 80); /* else there would be no way to look at the version */
     if (chance(w, 60) != !s->is_served) {
         s->is_served = !s->is_served;
         say(w, "served: %d", s->is_served);
