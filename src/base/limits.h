@@ -49,6 +49,13 @@
 #define LIMIT_STATUS_MESSAGE_BYTES 1024        /* what an error keeps of the message of a Status */
 #define LIMIT_WATCH_EVENT_BYTES (16 * MIB)     /* client-go's bound for one event */
 
+/* -- k8s_cluster -- */
+#define LIMIT_TICK_BATCH_BYTES (1 * MIB)       /* estimate of a batch on the wire: a tick of 57 MB has about 60, each built within 1 ms */
+#define LIMIT_PATTERN_BYTES (64 * KIB)         /* a regular expression of metrics_include and metrics_exclude */
+#define LIMIT_PATTERN_STEPS 100000             /* of one search in one value: about 1 ms, then it counts as not found */
+#define LIMIT_PATTERN_HEAP_KIB 4096            /* of one search; in KiB */
+#define LIMIT_SYNC_SILENCE_MS 60000            /* then the log names the kinds that a receiver still waits for */
+
 /* -- election -- */
 #define LIMIT_LEASE_DURATION_S 86400           /* as configured: a crash stops collection for so long; the API's bound is 2^31 - 1 */
 #define LIMIT_IDENTITY_BYTES 512               /* of a holder, as configured: the Lease is written every two seconds */
