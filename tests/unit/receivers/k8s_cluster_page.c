@@ -36,7 +36,8 @@ static void attribute_table(struct buf *b, const struct k8s_entity_desc *entity)
     buf_text(b, "\n| resource attribute | default | |\n| --- | --- | --- |\n");
     for (size_t i = 0; i < entity->attribute_count; i++) {
         const struct k8s_attribute *a = &k8s_resource_attributes[entity->attributes[i]];
-        buf_printf(b, "| `%.*s` | %s | %.*s%s |\n", STR_ARG(a->name), a->enabled ? "on" : "off", STR_ARG(a->description),
+        buf_printf(b, "| `%.*s` | %s | %.*s%s |\n", STR_ARG(a->name), a->enabled ? "on" : "off",
+                   STR_ARG(a->description),
                    i > 0 && i <= entity->description_count ? " (describes)" : "");
     }
 }
@@ -54,13 +55,16 @@ static void point_attributes(struct buf *b, const struct k8s_metric *m)
 
 static void metric_table(struct buf *b, enum k8s_entity entity)
 {
-    buf_text(b, "\n| metric | default | type | unit | attributes | meaning |\n| --- | --- | --- | --- | --- | --- |\n");
+    buf_text(
+        b,
+        "\n| metric | default | type | unit | attributes | meaning |\n| --- | --- | --- | --- | --- | --- |\n");
     for (size_t i = 0; i < K8S_METRIC_COUNT; i++) {
         const struct k8s_metric *m = &k8s_metrics[i];
         if (m->entity != entity)
             continue;
         buf_printf(b, "| `%.*s` | %s | %s, %s | ", STR_ARG(m->desc.name), m->enabled ? "on" : "off",
-                   m->desc.type == METRIC_SUM ? "sum" : "gauge", m->value == VALUE_DOUBLE ? "double" : "int");
+                   m->desc.type == METRIC_SUM ? "sum" : "gauge",
+                   m->value == VALUE_DOUBLE ? "double" : "int");
         if (m->desc.unit.len > 0)
             buf_printf(b, "`%.*s`", STR_ARG(m->desc.unit));
         buf_text(b, " | ");
@@ -71,16 +75,19 @@ static void metric_table(struct buf *b, enum k8s_entity entity)
 
 static void all_point_attributes(struct buf *b)
 {
-    buf_text(b, "\n## Attributes of points\n"
-                "\n"
-                "The configuration may leave out those marked \"optional\" (`metrics::<name>::attributes`); points that\n"
-                "become equal are then merged by `aggregation_strategy`.\n"
-                "\n| attribute | values | |\n| --- | --- | --- |\n");
+    buf_text(
+        b,
+        "\n## Attributes of points\n"
+        "\n"
+        "The configuration may leave out those marked \"optional\" (`metrics::<name>::attributes`); points that\n"
+        "become equal are then merged by `aggregation_strategy`.\n"
+        "\n| attribute | values | |\n| --- | --- | --- |\n");
     unsigned optional = 0;
     for (size_t i = 0; i < K8S_METRIC_COUNT; i++)
         optional |= k8s_metrics[i].recommended;
     for (size_t i = 0; i < POINT_ATTRIBUTE_COUNT; i++)
-        buf_printf(b, "| `%.*s` | %.*s | %s |\n", STR_ARG(k8s_point_attributes[i].name), STR_ARG(k8s_point_attributes[i].description),
+        buf_printf(b, "| `%.*s` | %.*s | %s |\n", STR_ARG(k8s_point_attributes[i].name),
+                   STR_ARG(k8s_point_attributes[i].description),
                    (optional & 1U << i) != 0 ? "optional" : "");
 }
 

@@ -86,16 +86,16 @@ static void test_metrics_are_those_of_the_reference(void **state)
         if (!str_eq(f[0], m->desc.name))
             fail_msg("%.*s instead of %.*s", STR_ARG(m->desc.name), STR_ARG(f[0]));
         if (!str_eq(f[1], m->desc.unit))
-            fail_msg("%.*s: unit %.*s instead of %.*s", STR_ARG(f[0]), STR_ARG(m->desc.unit), STR_ARG(f[1]));
+            fail_msg("%.*s: unit %.*s instead of %.*s", STR_ARG(f[0]), STR_ARG(m->desc.unit),
+                     STR_ARG(f[1]));
         assert_str(f[2], m->desc.type == METRIC_SUM ? "sum" : "gauge");
         assert_str(f[3], m->value == VALUE_DOUBLE ? "double" : "int");
         assert_str(f[4], m->desc.type != METRIC_SUM ? "-" : m->desc.monotonic ? "true" : "false");
         assert_str(f[5], m->enabled ? "on" : "off");
         print_attributes(&attributes, m->attributes);
         assert_str(f[6], buf_cstr(&attributes));
-        assert_int_equal(m->desc.temporality,
-                         m->desc.type == METRIC_SUM ? TEMPORALITY_CUMULATIVE
-                                                    : TEMPORALITY_UNSPECIFIED);
+        assert_int_equal(m->desc.temporality, m->desc.type == METRIC_SUM ? TEMPORALITY_CUMULATIVE
+                                                                         : TEMPORALITY_UNSPECIFIED);
         assert_true(m->desc.description.len > 0 && m->desc.description.len <= 110);
     }
     assert_int_equal(count, K8S_METRIC_COUNT);
