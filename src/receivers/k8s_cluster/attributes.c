@@ -19,11 +19,10 @@ static struct value id_of_container(struct emit *e, const struct object *pod)
 {
     const struct container *c = e->container;
     struct arena *a = &e->batch->arena;
-    if (c->id_len == 0)
-        return VALUE_OF_STR(STR(""));
     if ((c->flags & CONTAINER_ID_IS_HEX) == 0) {
         char unused[CONTAINER_ID_TEXT_BYTES];
-        return VALUE_OF_STR(arena_str(a, container_id(pod, c, unused)));
+        str id = container_id(pod, c, unused);
+        return VALUE_OF_STR(id.len == 0 ? STR("") : arena_str(a, id));
     }
     return VALUE_OF_STR(container_id(pod, c, arena_alloc(a, CONTAINER_ID_TEXT_BYTES)));
 }

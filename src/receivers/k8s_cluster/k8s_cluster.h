@@ -22,7 +22,6 @@ struct k8s_stream {
     str namespace; /* empty: all */
     struct watch *watch;
     struct watch_user user;
-    enum watch_trouble trouble_told;
 };
 
 struct collector;

@@ -551,8 +551,8 @@ static void test_quota(void **state)
           "\"1Gi\"},\"used\":{\"limits.cpu\":\"250m\",\"pods\":\"3\"}}}",
           "{k8s.resourcequota.uid=rq, k8s.resourcequota.name=q, k8s.namespace.name=shop} "
           "k8s.resourcequota[k8s.resourcequota.uid][k8s.resourcequota.name]\n"
-          "  k8s.resource_quota.hard_limit{resource=limits.cpu} = 2000\n"
           "  k8s.resource_quota.hard_limit{resource=cpu} = 2\n"
+          "  k8s.resource_quota.hard_limit{resource=limits.cpu} = 2000\n"
           "  k8s.resource_quota.hard_limit{resource=pods} = 10\n"
           "  k8s.resource_quota.hard_limit{resource=requests.memory} = 1073741824\n"
           "  k8s.resource_quota.used{resource=limits.cpu} = 250\n"
@@ -577,9 +577,9 @@ static void test_cluster_quota(void **state)
     (void)state;
     check("", ENTITY_CLUSTER_QUOTA, cluster_quota,
           CLUSTER_QUOTA_RESOURCE
-          "  openshift.appliedclusterquota.limit{k8s.namespace.name=a, resource=pods} = 10\n"
           "  openshift.appliedclusterquota.limit{k8s.namespace.name=a, resource=limits.cpu} = "
           "1000\n"
+          "  openshift.appliedclusterquota.limit{k8s.namespace.name=a, resource=pods} = 10\n"
           "  openshift.appliedclusterquota.limit{k8s.namespace.name=b, resource=pods} = 5\n"
           "  openshift.appliedclusterquota.used{k8s.namespace.name=a, resource=pods} = 3\n"
           "  openshift.appliedclusterquota.used{k8s.namespace.name=b, resource=pods} = "
@@ -590,8 +590,8 @@ static void test_cluster_quota(void **state)
           "sum}\n",
           ENTITY_CLUSTER_QUOTA, cluster_quota,
           CLUSTER_QUOTA_RESOURCE
-          "  openshift.appliedclusterquota.limit{resource=pods} = 7\n" /* 15 / 2, cut */
           "  openshift.appliedclusterquota.limit{resource=limits.cpu} = 1000\n"
+          "  openshift.appliedclusterquota.limit{resource=pods} = 7\n" /* 15 / 2, cut */
           "  openshift.appliedclusterquota.used{resource=pods} = 7\n" CLUSTER_QUOTA_TOTAL);
     check("metrics:\n"
           "  openshift.appliedclusterquota.limit: {attributes: [resource], aggregation_strategy: "
@@ -600,8 +600,8 @@ static void test_cluster_quota(void **state)
           "max}\n",
           ENTITY_CLUSTER_QUOTA, cluster_quota,
           CLUSTER_QUOTA_RESOURCE
-          "  openshift.appliedclusterquota.limit{resource=pods} = 5\n"
           "  openshift.appliedclusterquota.limit{resource=limits.cpu} = 1000\n"
+          "  openshift.appliedclusterquota.limit{resource=pods} = 5\n"
           "  openshift.appliedclusterquota.used{resource=pods} = 4\n" CLUSTER_QUOTA_TOTAL);
 }
 
