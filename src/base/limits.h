@@ -51,6 +51,13 @@
 #define LIMIT_OBJECT_TEXT_BYTES (4 * KIB)      /* kept of a name, uid or container id; the API server allows 253 in a name */
 #define LIMIT_OBJECT_SCRATCH_BYTES (64 * KIB)  /* of working memory kept between two objects */
 #define LIMIT_WATCH_EVENT_BYTES (16 * MIB)     /* client-go's bound for one event */
+#define LIMIT_WATCH_IDLE_MS 90000              /* nothing on a watch for so long: it is dead, for bookmarks come about once a minute */
+#define LIMIT_LIST_IDLE_MS 60000               /* nothing on a list for so long; the server's own bound for all of one */
+#define LIMIT_STREAMING_IDLE_MS 30000          /* nothing of a streaming list for so long: the server does not know what was asked */
+#define LIMIT_WATCH_LINGER_MS 5000             /* a store without users is kept for so long: a reload uses it again */
+#define LIMIT_LISTS_AT_ONCE 8                  /* pages under way of one client: a server's seats are few, and libcurl opens connections past 100 */
+#define LIMIT_SELECTOR_BYTES (8 * KIB)         /* label and field selector of a watch, encoded: URLs end at 16 KiB */
+#define LIMIT_SWEEP_SLICE_MS 2                 /* of the work after a list, before others have their turn */
 
 /* -- k8s_cluster -- */
 #define LIMIT_TICK_BATCH_BYTES (1 * MIB)       /* estimate of a batch on the wire: a tick of 57 MB has about 60, each built within 1 ms */
