@@ -47,6 +47,9 @@
 #define LIMIT_TOKEN_BYTES (64 * KIB)           /* a bearer token; a server refuses longer headers */
 #define LIMIT_KUBECONFIG_TEXT_BYTES (16 * MIB) /* what is kept of kubeconfig files: texts repeated by YAML aliases */
 #define LIMIT_STATUS_MESSAGE_BYTES 1024        /* what an error keeps of the message of a Status */
+#define LIMIT_OBJECT_ENTRIES 4096              /* kept of each list and map of an object (containers, labels ...): counts fit 16 bits */
+#define LIMIT_OBJECT_TEXT_BYTES (4 * KIB)      /* kept of a name, uid or container id; the API server allows 253 in a name */
+#define LIMIT_OBJECT_SCRATCH_BYTES (64 * KIB)  /* of working memory kept between two objects */
 #define LIMIT_WATCH_EVENT_BYTES (16 * MIB)     /* client-go's bound for one event */
 
 /* -- k8s_cluster -- */

@@ -22,6 +22,7 @@ struct k8s_stream {
     str namespace; /* empty: all */
     struct watch *watch;
     struct watch_user user;
+    enum watch_trouble trouble_told;
 };
 
 struct collector;
@@ -36,6 +37,7 @@ struct k8s_cluster {
     struct entities *entities;   /* NULL unless a logs pipeline wants them */
     struct collector *collector; /* what collect.c keeps between ticks */
     bool ready_told;
+    struct loop_timer silence;   /* then the log says what is waited for */
     bool entity_spec_format;     /* feature gate: entity events as the newest specification has them */
 };
 
