@@ -78,6 +78,16 @@
 #define LIMIT_QUEUE_CONSUMERS 256              /* requests under way of one exporter: each may need a file descriptor of 1024 */
 #define LIMIT_RETRY_DELAY_MIN_MS 10            /* between two attempts of a request, whatever initial_interval says */
 
+/* -- entity events of k8s_cluster -- */
+#define LIMIT_JOURNAL_PERIOD_S 60              /* changes are kept for the next leader: it is late by two lease durations at most, 15 s each by default */
+#define LIMIT_JOURNAL_BYTES (8 * MIB)          /* of these changes: about 10,000 of pods */
+#define LIMIT_POSITION_BYTES (2 * KIB)         /* of LIMIT_NOTE_BYTES, which other receivers share */
+#define LIMIT_POSITION_AHEAD_S 120             /* a new leader's watch may be behind its predecessor's; a silent one is found after 90 s */
+#define LIMIT_ENTITY_BATCH_RECORDS 500         /* of one batch of entity events; some milliseconds of work */
+#define LIMIT_ENTITY_BATCH_BYTES (256 * KIB)   /* memory of one batch, but for the object that goes past it */
+#define LIMIT_ENTITY_DELAY_MS 50               /* a change waits for others, to share a batch */
+#define LIMIT_ENTITY_RETRY_MS 100              /* after a batch was withheld at a closed gate */
+
 /* -- service -- */
 #define LIMIT_INTERVAL_MIN_MS 10               /* between two ticks of a receiver: below, ticks would be all the program does */
 #define LIMIT_TICK_TIMER_MS 1000               /* a timer for a tick is never set further ahead: the wall clock may step */
