@@ -224,8 +224,7 @@ static struct sim_values values_of(const struct generator *g, enum gen_kind kind
         v.incarnation = g->pods[number].incarnation;
         v.variant = g->pods[number].variant;
     } else if (kind == GEN_DEPLOYMENT || kind == GEN_REPLICA_SET) {
-        const struct gen_deployment *d = &g->deployments[number];
-        v.variant = (uint32_t)d->desired * GEN_REPLICAS + d->available;
+        v.variant = g->desired[number] * GEN_REPLICAS + gen_available(g, number);
     } else if ((kind == GEN_SERVICE || kind == GEN_ENDPOINT_SLICE || kind == GEN_HPA) &&
                deployments > 0) {
         v.parent = number % deployments;
@@ -247,22 +246,40 @@ struct sim_object *gen_object(struct generator *g, enum gen_kind kind, uint32_t 
                               uint64_t resource_version)
 {
     struct sim_values v = values_of(g, kind, number);
-    struct sim_template **t = &g->templates[kind][v.variant];
-    if (*t == NULL)
-        *t = make_template(g, kind, v.variant);
-    return object_new_generated(*t, &v, resource_version);
+    uint32_t id[2] = {(uint32_t)kind, v.variant};
+    struct sim_template *t = map_get(&g->templates, str_make((const char *)id, sizeof id));
+    if (t == NULL) {
+        t = make_template(g, kind, v.variant);
+        memcpy(t->id, id, sizeof id);
+        map_put(&g->templates, str_make((const char *)t->id, sizeof t->id), t);
+    }
+    return object_new_generated(t, &v, resource_version);
+}
+
+uint32_t gen_available(const struct generator *g, uint32_t number)
+{
+    uint32_t available = 0;
+    const struct gen_pod *pods = &g->pods[number * g->pods_for_deployment];
+    for (uint32_t i = 0; i < g->pods_for_deployment; i++) {
+        unsigned state = pods[i].variant / GEN_RESTARTS;
+        available += pods[i].alive && (state == POD_RUNNING || state == POD_OOM_KILLED);
+    }
+    return available;
 }
 
 void generator_free(struct generator *g)
 {
+    size_t pos = 0;
+    str key;
+    void *t;
     if (g == NULL)
         return;
-    for (size_t kind = 0; kind < GEN_KINDS; kind++) {
-        for (size_t variant = 0; variant < GEN_VARIANTS; variant++)
-            template_free(g->templates[kind][variant]);
-    }
+    while (map_next(&g->templates, &pos, &key, &t))
+        template_free(t);
+    map_deinit(&g->templates);
     mem_free(g->pods);
-    mem_free(g->deployments);
+    mem_free(g->desired);
+    mem_free(g->waiting);
     mem_free(g);
 }
 
@@ -312,6 +329,8 @@ static bool read_counts(struct generator *g, str spec, struct err *err)
         return err_set(err, "generate: at most 9999 namespaces, 99999 deployments and nodes");
     if (pods > 0 && (g->counts[GEN_DEPLOYMENT] == 0 || g->counts[GEN_NODE] == 0))
         return err_set(err, "generate: pods need deployments and nodes");
+    if (pods / GEN_REPLICAS >= g->counts[GEN_DEPLOYMENT] && pods > 0)
+        return err_set(err, "generate: more deployments are needed for so many pods");
     if (g->counts[GEN_NAMESPACE] == 0)
         return err_set(err, "generate: there must be namespaces");
     /* Each deployment has one replica set. */
@@ -336,17 +355,14 @@ static uint16_t first_variant(const struct generator *g, uint32_t number)
 static void first_state(struct generator *g)
 {
     uint32_t pods = g->counts[GEN_POD], deployments = g->counts[GEN_DEPLOYMENT];
-    g->pods_for_deployment = deployments == 0 ? 1 : (pods + deployments - 1) / deployments;
-    g->pods_for_deployment = g->pods_for_deployment == 0 ? 1 : g->pods_for_deployment;
-    g->pods = mem_zalloc((pods + 1) * sizeof g->pods[0]);
-    g->deployments = mem_zalloc((deployments + 1) * sizeof g->deployments[0]);
+    uint32_t each = deployments == 0 ? 0 : (pods + deployments - 1) / deployments;
+    g->pods_for_deployment = each;
+    g->random = g->seed;
+    g->pods = mem_zalloc(((size_t)each * deployments + 1) * sizeof g->pods[0]);
+    g->desired = mem_zalloc((deployments + 1) * sizeof g->desired[0]);
     for (uint32_t n = 0; n < pods; n++) {
-        struct gen_deployment *d = &g->deployments[n / g->pods_for_deployment];
         g->pods[n] = (struct gen_pod){.variant = first_variant(g, n), .alive = true};
-        bool available = g->pods[n].variant / GEN_RESTARTS == POD_RUNNING;
-        d->desired = (uint8_t)(d->desired < GEN_REPLICAS - 1 ? d->desired + 1 : d->desired);
-        d->available =
-            (uint8_t)(available && d->available < d->desired ? d->available + 1 : d->available);
+        g->desired[n / each]++;
     }
 }
 
@@ -371,10 +387,11 @@ bool kubesim_generate(struct kubesim *sim, str spec, struct err *err)
         return err_set(err, "generate: this simulator has generated its cluster already");
     struct generator *g = mem_zalloc(sizeof *g);
     g->seed = 1;
+    map_init(&g->templates, sim->config.hash_key);
     for (size_t kind = 0; kind < GEN_KINDS; kind++)
         g->tables[kind] = sim_table_of_kind(sim, gen_sources[kind].kind);
     if (!read_counts(g, spec, err)) {
-        mem_free(g);
+        generator_free(g);
         return false;
     }
     sim->generator = g;

@@ -72,6 +72,7 @@ bool kubesim_rollback(struct kubesim *sim, uint64_t resource_version, struct err
     for (size_t i = 0; i < sim->table_count; i++)
         table_rollback(sim->tables[i], resource_version);
     sim->resource_version = resource_version;
+    churn_follow_tables(sim);
     return true;
 }
 

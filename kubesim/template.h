@@ -1,8 +1,9 @@
 /*
  * Objects of which there are many: bytes with places of fixed width that are filled in while they are printed.
  *
- * A place is '~', a letter, and more '~' up to the width of that letter: "app-~P~~~" is filled with five characters for 'P'. Places
- * may stand in any text of the object, in metadata.name, namespace, uid and labels, too; the same in JSON and protobuf, since no length changes.
+ * A place is '~', a letter, and more '~' up to the width of that letter: "app-~p~~~" is filled with five characters for 'p'. Places
+ * may stand in any text of the object, in metadata.name, namespace, uid and labels, too; the same in JSON and protobuf, since no length
+ * changes.
  */
 #ifndef KUBESIM_TEMPLATE_H
 #define KUBESIM_TEMPLATE_H
@@ -27,6 +28,7 @@ struct template_label {
 };
 struct sim_template {
     const struct sim_kind *kind;
+    uint32_t id[2]; /* for its owner */
     template_fill *fill;
     uint64_t seed;
     int64_t created_ns;
