@@ -99,7 +99,7 @@ static bool add_stream(struct k8s_cluster *k, enum object_kind kind, str namespa
     if (s->watch == NULL)
         return false;
     s->user = (struct watch_user){
-        .on_change = k->entities != NULL ? on_change : NULL,
+        .on_change = (k->receiver->signals & SIGNAL_LOGS) != 0 ? on_change : NULL,
         .on_state = on_state,
         .arg = s,
         .fields = config.fields,
@@ -240,14 +240,14 @@ static bool create(struct receiver *r, const void *config, struct err *err)
     loop_timer_init(r->base.loop, &k->silence, "k8s_cluster silence", on_silence, k);
     size_t namespaces = k8s_namespaces(k->config).count;
     k->streams = mem_zalloc(sizeof *k->streams * KIND_COUNT * (namespaces > 0 ? namespaces : 1));
-    if ((r->signals & SIGNAL_LOGS) != 0)
-        k->entities = entities_new(k);
     for (int kind = 0; kind < KIND_COUNT; kind++) {
         if (!add_kind(k, (enum object_kind)kind, err)) {
             release(r);
             return false;
         }
     }
+    if ((r->signals & SIGNAL_LOGS) != 0)
+        k->entities = entities_new(k);
     k->collector = collector_new(k, watches_pool(service_watches(r->base.service)));
     return true;
 }
