@@ -460,6 +460,7 @@ int main(int argc, char **argv)
         return 2;
     }
     struct err err;
+    mem_setup();
     struct bench b = {
         .endpoint = argv[1],
         .compression = strcmp(argv[2], "gzip") == 0   ? COMPRESS_GZIP

@@ -33,6 +33,7 @@ struct level {
 
 struct request {
     struct buf *out;
+    size_t start; /* where it begins in `out` */
     size_t limit, total;
     unsigned open_count;
     struct level levels[LEVEL_COUNT];
@@ -315,10 +316,11 @@ static bool add_leaf(struct request *q, const struct otlp_cursor *c)
 
 enum otlp_step otlp_next(struct otlp_cursor *c, struct buf *out, size_t *item_count)
 {
-    CHECK(out->len == 0 && !out->overflow);
+    CHECK(!out->overflow && out->len <= out->max);
     *item_count = 0;
-    struct request q = {.out = out};
-    q.limit = c->request_max < out->max ? c->request_max : out->max;
+    struct request q = {.out = out, .start = out->len};
+    size_t most = out->max - out->len;
+    q.limit = c->request_max < most ? c->request_max : most;
     enum otlp_step step = OTLP_END;
     while (!c->done) {
         bool is_item = leaf_is_item(c);
@@ -338,6 +340,6 @@ enum otlp_step otlp_next(struct otlp_cursor *c, struct buf *out, size_t *item_co
     }
     close_levels(&q, 0);
     otlp_put_deinit(&q.put);
-    CHECK(out->len == q.total && q.total <= q.limit);
+    CHECK(out->len == q.start + q.total && q.total <= q.limit);
     return step;
 }
