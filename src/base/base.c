@@ -30,7 +30,7 @@ static _Noreturn void memory_exhausted(size_t size_bytes)
 
 /* A tick of a large cluster goes through some buffers of a megabyte, each used for a moment. By default the C library maps memory
  * for each and gives it back, so that every byte of the tick costs a page fault; instead it keeps what a tick needs in flight. */
-enum { MMAP_FROM_BYTES = 8 << 20, KEEP_FREE_BYTES = 4 << 20 };
+enum { MMAP_FROM_BYTES = 8 << 20, KEEP_FREE_BYTES = 8 << 20 };
 
 void mem_setup(void)
 {
