@@ -3,8 +3,9 @@
  *
  * Life of a request: http_send makes a call and posts a task, so that nothing is called back, and
  * libcurl is not entered, before it returned; the task hands the call to a pool (http_pool.c), or
- * to a cleartext HTTP/2 connection (http_h2c.c), or, when the request itself is wrong, ends it. A call that is over or cancelled lies in `ended` until
- * the last of our handlers has left the stack: libcurl may be in the middle of it.
+ * to a cleartext HTTP/2 connection (http_h2c.c), or, when the request itself is wrong, ends it. A
+ * call that is over or cancelled lies in `ended` until the last of our handlers has left the stack:
+ * a library may be in the middle of it.
  *
  * Whatever may call back is between http_client_enter and http_client_leave. The leave that brings
  * the depth to zero frees what is in `ended`, then pools that were retired and are empty, and, when
