@@ -169,7 +169,7 @@ static void test_usage_errors(void **state)
     refused(f, RUN(f, "components", "--config=x"),
             "Error: unknown flag: --config (of components)\n");
     refused(f, RUN(f, "--mode=redacted", "--config=x"),
-            "Error: unknown flag: --mode (of running; it belongs to print-config)\n");
+            "Error: unknown flag: --mode (of running; it belongs to a command)\n");
     refused(f, RUN(f, "validate", "-v"), "Error: unknown flag: --version (of validate)\n");
     refused(f, RUN(f, "--version=1"), "Error: --version takes no argument\n");
     refused(f, RUN(f, "featuregate", "a", "b"),
