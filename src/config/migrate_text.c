@@ -166,7 +166,7 @@ static void put_inline(struct rewriter *w, struct buf *b, const struct old_singl
         buf_newline(&w->e, b, indent + w->step);
         put_member(w, b, s);
     } else if (child->aliased || child->anchored) {
-        buf_printf(b, w->json ? " {\"<<\": %.*s, " : " {<<: %.*s, ", STR_ARG(raw));
+        buf_printf(b, " {<<: %.*s, ", STR_ARG(raw)); /* in quotes it merges nothing */
         put_member(w, b, s);
         buf_byte(b, '}');
     } else {
@@ -210,7 +210,8 @@ static bool edit_receiver(struct rewriter *w, const struct old_singleton *s)
             child->span.end > child->key_span.end ? child->span.end : child->key_span.end;
         child_span.end = child_block ? block_end(&w->e, child_span.end) : child_span.end;
     }
-    bool extension_lines = w->extensions == NULL ? !w->p.root->flow : !w->extensions->flow;
+    bool new_section = w->extensions == NULL || w->extensions->kind == NODE_NULL;
+    bool extension_lines = new_section ? !w->p.root->flow : !w->extensions->flow;
     struct comments *comments = &w->comments[s - w->p.singletons];
     comments_gather(&w->e, s, child_span, end, !extension_lines || !s->owns_lease, comments);
     buf_init(&b, LIMIT_CONFIG_FILE_BYTES * 2);

@@ -15,6 +15,7 @@
 #include "config/migrate.h"
 #include "config/resolve.h"
 #include "io/file.h"
+#include "tests/unit/config/sorted_tree.h"
 
 #define GOLDEN TEST_SOURCE_DIR "/golden/migrate/"
 
@@ -93,30 +94,6 @@ static struct node *tree(struct fixture *f, str text)
         fail_msg("%s\n%.*s", err.text, STR_ARG(text));
     assert_true(root->kind != NODE_MAP || merge_split_keys(&r, root, &err));
     return root;
-}
-
-static int by_key(const void *a, const void *b)
-{
-    return str_compare((*(const struct node *const *)a)->key, (*(const struct node *const *)b)->key);
-}
-
-static void sort_maps(struct node *n)
-{
-    struct node **items = mem_alloc((n->count + 1) * sizeof *items);
-    size_t count = 0;
-    for (struct node *c = n->first; c != NULL; c = c->next) {
-        sort_maps(c);
-        items[count++] = c;
-    }
-    if (n->kind == NODE_MAP) {
-        qsort(items, count, sizeof *items, by_key);
-        n->first = NULL;
-        for (size_t i = count; i-- > 0;) {
-            items[i]->next = n->first;
-            n->first = items[i];
-        }
-    }
-    mem_free(items);
 }
 
 static str printed(struct fixture *f, struct node *root)
