@@ -14,6 +14,9 @@
 #define LIMIT_CONFIG_EXPANSIONS 1000           /* rounds of ${...}; the reference uses the same number */
 #define LIMIT_CONFIG_MESSAGES 200              /* errors, and warnings, that are kept and shown: nobody reads more */
 #define LIMIT_CONFIG_EXPANDED_BYTES (16 * MIB) /* all texts that ${...} makes and reads in one load: references that double */
+#define LIMIT_MIGRATE_SHOWN_BYTES (64 * KIB)   /* the new YAML in one warning, a log line; more is cut: the file shows all */
+#define LIMIT_MISSING_LIST_BYTES (256 * KIB)   /* the one error about unknown component types: LIMIT_CONFIG_MESSAGES lines */
+#define LIMIT_DIFF_EDITS 2000                  /* changed lines that a diff looks for; it needs memory by the square of this */
 #define LIMIT_COMPONENT_NAME_BYTES 1024        /* as in the reference */
 
 /* -- files and processes -- */
