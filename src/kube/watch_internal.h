@@ -66,6 +66,8 @@ struct watch {
     /* for logs */
     enum watch_trouble trouble;
     char *trouble_text; /* NULL: none */
+    char *denied_text;  /* of the last 403; NULL: there was none */
+    bool denied_watch;  /* it was a watch, not a list */
     bool said_by_client;
     int64_t list_started_ns, decode_logged_ns;
     uint64_t decode_failures_logged;

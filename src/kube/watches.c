@@ -249,6 +249,7 @@ void watch_free(struct watch *w)
     mem_free(w->label);
     mem_free(w->path);
     mem_free(w->trouble_text);
+    mem_free(w->denied_text);
     mem_free(w);
 }
 
