@@ -499,7 +499,7 @@ static void test_ready(void **state)
     pods->trouble = WATCH_WELL;
     sync_watch(pods);
     assert_int_equal(ready_count, 1);
-    assert_true(was_logged("Completed syncing"));
+    assert_true(was_logged("All watches are synced"));
     assert_true(was_logged("batch/v1 jobs (forbidden), batch/v1 cronjobs (not served)"));
     assert_true(was_logged("\"objects\": 1"));
     logged[0] = '\0';
@@ -511,7 +511,7 @@ static void test_ready(void **state)
     assert_false(w.type->is_ready(&w.receiver));
     sync_watch(pods);
     assert_int_equal(ready_count, 2);
-    assert_false(was_logged("Completed"));
+    assert_false(was_logged("All watches are synced"));
     world_close(&w, true);
 }
 
