@@ -238,7 +238,6 @@ static bool create(struct receiver *r, const void *config, struct err *err)
     r->base.state = k;
     k->receiver = r;
     k->config = config;
-    k->created_ns = loop_wall_ns(r->base.loop);
     k->entity_spec_format = service_gate_enabled(
         r->base.service, "pkg.experimentalmetricmetadata.useEntityEventsSpecification");
     loop_timer_init(r->base.loop, &k->silence, "k8s_cluster silence", on_silence, k);
