@@ -139,8 +139,9 @@ bool receiver_emit_at(struct receiver *receiver, struct batch *take_batch, struc
         r->batches = mem_realloc(r->batches, r->batch_cap * sizeof *r->batches);
     }
     struct handed_over *h = &r->batches[r->batch_count++];
-    *h = (struct handed_over){.position = str_dup(position.text),
-                              .arena_bytes = take_batch->arena.used_bytes};
+    mem_free(r->position);
+    r->position = str_dup(position.text);
+    *h = (struct handed_over){.arena_bytes = take_batch->arena.used_bytes};
     take_records(h, take_batch, r->k.entity_spec_format);
     batch_unref(take_batch);
     return true;
@@ -195,7 +196,6 @@ void replica_forget(struct replica *r)
         for (size_t k = 0; k < r->batches[i].record_count; k++)
             mem_free(r->batches[i].records[k]);
         mem_free(r->batches[i].records);
-        mem_free(r->batches[i].position);
     }
     r->batch_count = 0;
 }
@@ -209,6 +209,7 @@ void replica_free(struct replica *r)
     }
     replica_forget(r);
     mem_free(r->batches);
+    mem_free(r->position);
     object_pool_deinit(&r->pool);
     mem_free(r);
 }
@@ -305,7 +306,7 @@ void replica_run_ms(struct replica *r, int64_t ms)
 
 const char *replica_position(const struct replica *r)
 {
-    return r->batch_count == 0 ? "" : r->batches[r->batch_count - 1].position;
+    return r->position == NULL ? "" : r->position;
 }
 
 size_t replica_record_count(const struct replica *r)
