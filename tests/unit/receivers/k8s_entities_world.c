@@ -141,7 +141,8 @@ bool receiver_emit_at(struct receiver *receiver, struct batch *take_batch, struc
     struct handed_over *h = &r->batches[r->batch_count++];
     mem_free(r->position);
     r->position = str_dup(position.text);
-    *h = (struct handed_over){.arena_bytes = take_batch->arena.used_bytes};
+    *h = (struct handed_over){.position = str_dup(position.text),
+                              .arena_bytes = take_batch->arena.used_bytes};
     take_records(h, take_batch, r->k.entity_spec_format);
     batch_unref(take_batch);
     return true;
@@ -196,6 +197,7 @@ void replica_forget(struct replica *r)
         for (size_t k = 0; k < r->batches[i].record_count; k++)
             mem_free(r->batches[i].records[k]);
         mem_free(r->batches[i].records);
+        mem_free(r->batches[i].position);
     }
     r->batch_count = 0;
 }

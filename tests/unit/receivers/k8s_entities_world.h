@@ -28,6 +28,7 @@ struct watch {
 struct handed_over {
     char **records; /* "state k8s.pod {k8s.pod.uid=u} {a=b, c=d} 300000", "delete container {container.id=}" */
     size_t record_count;
+    char *position;
     size_t arena_bytes;
     int64_t time_ns;
 };
