@@ -37,7 +37,7 @@ static void say_forbidden(struct watch *w)
     struct buf rule;
     buf_init(&rule, 4 * KIB);
     print_rule(&rule, w);
-    log_warn(&w->set->logger, w->machine.synced_once ? lists_only : nothing,
+    log_warn(&w->set->trouble_logger, w->machine.synced_once ? lists_only : nothing,
              F_CSTR("verb", w->denied_watch ? "watch" : "list"), F_STR("watch", watch_label(w)),
              F_STR("rule", buf_view(&rule)), F_CSTR("error", w->denied_text));
     buf_deinit(&rule);

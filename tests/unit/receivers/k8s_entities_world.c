@@ -139,6 +139,8 @@ bool receiver_emit_at(struct receiver *receiver, struct batch *take_batch, struc
         r->batches = mem_realloc(r->batches, r->batch_cap * sizeof *r->batches);
     }
     struct handed_over *h = &r->batches[r->batch_count++];
+    mem_free(r->position);
+    r->position = str_dup(position.text);
     *h = (struct handed_over){.position = str_dup(position.text),
                               .arena_bytes = take_batch->arena.used_bytes};
     take_records(h, take_batch, r->k.entity_spec_format);
@@ -209,6 +211,7 @@ void replica_free(struct replica *r)
     }
     replica_forget(r);
     mem_free(r->batches);
+    mem_free(r->position);
     object_pool_deinit(&r->pool);
     mem_free(r);
 }
@@ -305,7 +308,7 @@ void replica_run_ms(struct replica *r, int64_t ms)
 
 const char *replica_position(const struct replica *r)
 {
-    return r->batch_count == 0 ? "" : r->batches[r->batch_count - 1].position;
+    return r->position == NULL ? "" : r->position;
 }
 
 size_t replica_record_count(const struct replica *r)
