@@ -52,6 +52,84 @@ KINDS = {  # file: plural, group and version, namespaced, type in the .proto fil
     "hpa": ("horizontalpodautoscalers", "autoscaling/v2", True, "autoscaling.v2.HorizontalPodAutoscaler"),
     "endpoint_slice": ("endpointslices", "discovery.k8s.io/v1", True, "discovery.v1.EndpointSlice"),
 }
+# More objects, which nothing generated looks like: name: (file whose kind it has, object).
+ODD = {
+    "odd-pod": ("pod", {
+        "metadata": {"labels": {}, "annotations": {"a": "\u00e4\u20ac\U0001f600"}},
+        "spec": {
+            "initContainers": [
+                {"name": "side", "image": "side", "restartPolicy": "Always", "command": ["a", ""], "args": ["-b"], "workingDir": "/",
+                 "resources": {"requests": {"cpu": "5m"}}, "terminationMessagePath": "/x", "terminationMessagePolicy": "File",
+                 "imagePullPolicy": "Always"}],
+            "containers": [
+                {"name": "one", "image": "one@sha256:" + "0" * 64, "stdin": True, "stdinOnce": True, "tty": True,
+                 "ports": [{"containerPort": 1, "hostPort": 1, "protocol": "UDP"}], "resources": {}, "terminationMessagePath": "/x",
+                 "terminationMessagePolicy": "FallbackToLogsOnError", "imagePullPolicy": "Never"},
+                {"name": "two", "image": "two:1", "resources": {"limits": {"cpu": "1", "memory": "1Gi", "example.com/gpu": "2"},
+                                                               "requests": {"cpu": "1", "memory": "1Gi", "example.com/gpu": "2"}},
+                 "terminationMessagePath": "/x", "terminationMessagePolicy": "File", "imagePullPolicy": "Always"}],
+            "restartPolicy": "OnFailure", "terminationGracePeriodSeconds": 0, "activeDeadlineSeconds": 5, "dnsPolicy": "Default",
+            "nodeSelector": {"b": "2", "a": "1"}, "hostNetwork": True, "hostPID": True, "hostname": "h", "subdomain": "s",
+            "schedulerName": "mine", "automountServiceAccountToken": False, "enableServiceLinks": False, "setHostnameAsFQDN": True,
+            "shareProcessNamespace": False, "priority": 0, "preemptionPolicy": "PreemptLowerPriority", "serviceAccountName": "sa",
+            "serviceAccount": "sa"},
+        "status": {
+            "phase": "Failed", "reason": "Evicted", "message": "m", "nominatedNodeName": "n", "hostIP": "1.2.3.4", "podIP": "1.2.3.5",
+            "hostIPs": [{"ip": "1.2.3.4"}], "podIPs": [{"ip": "1.2.3.5"}, {"ip": "fd00::1"}], "startTime": "2026-01-02T03:04:05Z",
+            "qosClass": "Burstable", "observedGeneration": 1,
+            "conditions": [{"type": "Ready", "status": "Unknown", "lastProbeTime": "2026-01-02T03:04:05Z", "lastTransitionTime": None,
+                            "reason": "r", "message": "m", "observedGeneration": 3}],
+            "initContainerStatuses": [{"name": "side", "ready": False, "restartCount": 0, "image": "", "imageID": "", "started": False,
+                                       "state": {"waiting": {"reason": "PodInitializing"}}}],
+            "containerStatuses": [
+                {"name": "one", "ready": True, "restartCount": 7, "image": "i", "imageID": "d", "containerID": "c://1", "started": True,
+                 "state": {"terminated": {"exitCode": -1, "signal": 9, "reason": "r", "message": "m", "containerID": "c://0",
+                                          "startedAt": "2026-01-02T03:04:05Z", "finishedAt": None}},
+                 "lastState": {"running": {"startedAt": None}}},
+                {"name": "two", "ready": False, "restartCount": 2147483647, "image": "i", "imageID": "", "lastState": {}, "state": {},
+                 "allocatedResources": {"cpu": "1"}, "resources": {"limits": {"cpu": "1500m"}}}]}}),
+    "bare-pod": ("pod", {
+        "spec": {"containers": [{"name": "c", "image": "c", "resources": {}, "terminationMessagePath": "/dev/termination-log",
+                                 "terminationMessagePolicy": "File", "imagePullPolicy": "Always"}],
+                 "priority": 0, "preemptionPolicy": "PreemptLowerPriority"}}),
+    "odd-node": ("node", {
+        "metadata": {"finalizers": ["x.io/y"]}, "spec": {"unschedulable": True, "externalID": "e"},
+        "status": {"capacity": {"cpu": "0", "example.com/odd": "7"}, "allocatable": {"pods": "0"}, "phase": "Running",
+                   "conditions": [{"type": "Custom", "status": "Unknown"}], "nodeInfo": {}}}),
+    "odd-service": ("service", {
+        "spec": {"type": "LoadBalancer", "ports": [{"port": 1, "targetPort": "named", "appProtocol": "h2c", "name": "n", "protocol": "SCTP"}],
+                 "externalIPs": ["9.9.9.9"], "loadBalancerSourceRanges": ["1.0.0.0/8"], "externalTrafficPolicy": "Cluster",
+                 "publishNotReadyAddresses": True, "sessionAffinity": "None", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack",
+                 "allocateLoadBalancerNodePorts": False, "loadBalancerClass": "a/b", "trafficDistribution": "PreferClose"},
+        "status": {"loadBalancer": {"ingress": [{"ip": "8.8.8.8", "ipMode": "VIP"}, {"hostname": "h"}]},
+                   "conditions": [{"type": "T", "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z", "reason": "R",
+                                   "message": "", "observedGeneration": 1}]}}),
+    "odd-deployment": ("deployment", {
+        "spec": {"replicas": 0, "paused": True, "minReadySeconds": 3, "revisionHistoryLimit": 0, "progressDeadlineSeconds": 9,
+                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": "1%"}},
+                 "selector": {"matchExpressions": [{"key": "a", "operator": "In", "values": ["b", "c"]},
+                                                   {"key": "z", "operator": "DoesNotExist"}]},
+                 "template": {"metadata": {"labels": {"a": "b"}, "annotations": {"x": ""}},
+                              "spec": {"containers": [{"name": "c", "image": "c", "terminationMessagePath": "/x",
+                                                       "terminationMessagePolicy": "File", "imagePullPolicy": "Always"}],
+                                       "restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst",
+                                       "schedulerName": "default-scheduler"}}},
+        "status": {"unavailableReplicas": 2, "terminatingReplicas": 1, "collisionCount": 4}}),
+    "odd-hpa": ("hpa", {
+        "spec": {"scaleTargetRef": {"kind": "X", "name": "x", "apiVersion": "g/v1"}, "minReplicas": 3, "maxReplicas": 3,
+                 "metrics": [{"type": "Resource", "resource": {"name": "memory", "target": {"type": "AverageValue", "averageValue": "1500m"}}}]},
+        "status": {"currentReplicas": 3, "desiredReplicas": 0, "currentMetrics": None, "observedGeneration": 2,
+                   "conditions": [{"type": "ScalingActive", "status": "False"}]}}),
+    "odd-endpoints": ("endpoints", {
+        "subsets": [{"addresses": [{"ip": "1.2.3.4", "hostname": "h", "nodeName": "n",
+                                    "targetRef": {"kind": "Pod", "name": "p", "namespace": "cmp", "fieldPath": "f"}}],
+                     "notReadyAddresses": [{"ip": "1.2.3.5"}],
+                     "ports": [{"name": "p", "port": 1, "protocol": "TCP", "appProtocol": "x"}]}]}),
+    "odd-slice": ("endpoint_slice", {
+        "addressType": "FQDN", "endpoints": [{"addresses": ["a.example.com"], "conditions": {"ready": False}, "hostname": "h"},
+                                             {"addresses": ["b.example.com"], "conditions": {}}], "ports": None}),
+}
+KINDS_OF_ODD = dict(KINDS, endpoints=("endpoints", "v1", True, "core.v1.Endpoints"))
 
 
 # -- protobuf --
@@ -253,8 +331,14 @@ def sample(name):
     return o
 
 
+def odd(name):
+    kind_name, o = ODD[name]
+    kind = KINDS_OF_ODD[kind_name]
+    return {"apiVersion": kind[1], "kind": kind[3].rsplit(".", 1)[1]} | o | {"metadata": {"name": name} | o.get("metadata", {})}
+
+
 def collection(name):
-    plural, version, namespaced, _ = KINDS[name]
+    plural, version, namespaced, _ = KINDS_OF_ODD[name]
     return ("/api/" if version == "v1" else "/apis/") + version + ("/namespaces/cmp" if namespaced else "") + "/" + plural
 
 
@@ -286,6 +370,20 @@ def kind_case(name):
 
 
 CASES += [kind_case(name) for name in KINDS]
+
+
+def odd_case(name):
+    def run(s):
+        path = collection(ODD[name][0])
+        out = [ask(s, "POST", path, odd(name))]
+        if "status" in odd(name):
+            out.append(ask(s, "PATCH", f"{path}/{name}/status", {"status": odd(name)["status"]}, content_type="application/merge-patch+json"))
+        return out + [ask(s, "GET", f"{path}/{name}"), ask(s, "GET", f"{path}/{name}", accept="application/json")["status"]]
+    run.__name__ = "protobuf_of_" + name.replace("-", "_")
+    return run
+
+
+CASES += [odd_case(name) for name in ODD]
 
 
 def case(function):
