@@ -14,6 +14,9 @@
 #define LIMIT_CONFIG_EXPANSIONS 1000           /* rounds of ${...}; the reference uses the same number */
 #define LIMIT_CONFIG_MESSAGES 200              /* errors, and warnings, that are kept and shown: nobody reads more */
 #define LIMIT_CONFIG_EXPANDED_BYTES (16 * MIB) /* all texts that ${...} makes and reads in one load: references that double */
+#define LIMIT_MIGRATE_SHOWN_BYTES (64 * KIB)   /* the new YAML in one warning, a log line; more is cut: the file shows all */
+#define LIMIT_MISSING_LIST_BYTES (256 * KIB)   /* the one error about unknown component types: LIMIT_CONFIG_MESSAGES lines */
+#define LIMIT_DIFF_EDITS 2000                  /* changed lines that a diff looks for; it needs memory by the square of this */
 #define LIMIT_COMPONENT_NAME_BYTES 1024        /* as in the reference */
 
 /* -- files and processes -- */
@@ -74,6 +77,7 @@
 /* -- telemetry -- */
 #define LIMIT_OTLP_REQUEST_BYTES (4 * MIB - 64 * KIB) /* under the 4 MiB that a gRPC server accepts by default */
 #define LIMIT_VALUE_DEPTH 128                 /* nesting of maps and slices in a value; guards the stack, deeper ones count as empty */
+#define LIMIT_QUEUE_AHEAD_BYTES (4 * MIB)      /* in a sending queue whose backend takes what it gets: more is memory without use */
 #define LIMIT_QUEUE_BYTES (64 * MIB)           /* default bound of a sending queue, if the cgroup gives no smaller one */
 #define LIMIT_QUEUE_CONSUMERS 256              /* requests under way of one exporter: each may need a file descriptor of 1024 */
 #define LIMIT_RETRY_DELAY_MIN_MS 10            /* between two attempts of a request, whatever initial_interval says */

@@ -202,14 +202,18 @@ static void on_silence(void *arg)
 {
     struct k8s_cluster *k = arg;
     struct buf missing;
+    str error = STR("");
     buf_init(&missing, 64 * KIB);
     for (size_t i = 0; i < k->stream_count; i++) {
         const struct k8s_stream *s = &k->streams[i];
-        if (!watch_is_synced(s->watch, &s->user))
-            add_label(&missing, s);
+        if (watch_is_synced(s->watch, &s->user))
+            continue;
+        add_label(&missing, s);
+        if (error.len == 0)
+            error = watch_trouble_text(s->watch);
     }
     log_warn(&k->receiver->base.logger, "Still waiting for the first complete list of some kinds",
-             F_STR("missing", buf_view(&missing)));
+             F_STR("missing", buf_view(&missing)), F_STR("error", error));
     buf_deinit(&missing);
 }
 

@@ -1,0 +1,2 @@
+#include "k8s_entities_world.h"
+int main(void){return 0;}
