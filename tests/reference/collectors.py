@@ -24,16 +24,14 @@ def wait_until(condition, what, timeout=PATIENCE, pause=0.02):
         time.sleep(pause)
 
 
-def configuration(receiver, endpoint, logs, elector):
-    """Of either collector. Requests go out one at a time and at once, so that they arrive in order."""
+def configuration(receiver, endpoint, signals, elector):
+    """Of either collector. Requests go out one at a time, so that they arrive in order."""
     config = {
         "receivers": {"k8s_cluster": {"auth_type": "kubeConfig", "collection_interval": "1s", **receiver,
                                       **({"k8s_leader_elector": "k8s_leader_elector"} if elector else {})}},
         "exporters": {"otlp_grpc": {"endpoint": endpoint, "tls": {"insecure": True}, "sending_queue": {"num_consumers": 1}}},
         "service": {"telemetry": {"metrics": {"level": "none"}},
-                    "pipelines": {"metrics": {"receivers": ["k8s_cluster"], "exporters": ["otlp_grpc"]}}}}
-    if logs:
-        config["service"]["pipelines"]["logs"] = {"receivers": ["k8s_cluster"], "exporters": ["otlp_grpc"]}
+                    "pipelines": {signal: {"receivers": ["k8s_cluster"], "exporters": ["otlp_grpc"]} for signal in signals}}}
     if elector:
         config["extensions"] = {"k8s_leader_elector": {"auth_type": "kubeConfig", "lease_name": elector, "lease_namespace": "default"}}
         config["service"]["extensions"] = ["k8s_leader_elector"]
@@ -43,11 +41,11 @@ def configuration(receiver, endpoint, logs, elector):
 class Side:
     """One collector and what its sink has got so far."""
 
-    def __init__(self, name, start, folder, receiver, logs, elector):
+    def __init__(self, name, start, folder, receiver, signals, elector):
         self.name = name
         self.sink = Sink(name, ())
         elector = f"{elector}-{name}" if elector else None
-        self.process = start(f"{name}-{next(NUMBERS)}", configuration(receiver, self.sink.endpoint, logs, elector), folder)
+        self.process = start(f"{name}-{next(NUMBERS)}", configuration(receiver, self.sink.endpoint, signals, elector), folder)
         self.read = 0
         self.ticks = {}  # time: resources, in order
         self.calls = []  # of entity events
@@ -82,6 +80,7 @@ class Side:
 
 
 def start_reference(kubeconfig):
+    """Row 5: it prints times in the local zone; ours must not care about it."""
     def start(name, config, folder):
         environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
         return GoCollector(name, config, folder, kubeconfig, {**environment, "TZ": "UTC"})
@@ -89,18 +88,18 @@ def start_reference(kubeconfig):
 
 
 def start_baton(kubeconfig):
-    return lambda name, config, folder: Baton(name, config, folder, kubeconfig)
+    return lambda name, config, folder: Baton(name, config, folder, kubeconfig, {"TZ": "Asia/Kolkata"})
 
 
 class Pair:
     """Reference and ours."""
 
-    def __init__(self, server, folder, receiver=None, ours=None, logs=False, elector=None, twice=False):
+    def __init__(self, server, folder, receiver=None, ours=None, signals=("metrics",), elector=None, twice=False):
         """`ours`: settings that only baton gets. `twice`: the reference stands on both sides."""
         self.twice = twice
         self.sides = []
         for name, start, more in (("reference", start_reference, {}), ("ours", start_reference if twice else start_baton, ours or {})):
-            self.sides.append(Side(name, start(server.kubeconfig), folder, merged(receiver or {}, {} if twice else more), logs, elector))
+            self.sides.append(Side(name, start(server.kubeconfig), folder, merged(receiver or {}, {} if twice else more), signals, elector))
 
     @property
     def reference(self):

@@ -1,6 +1,7 @@
 """The Go collector (tests/reference/build.sh) and baton on one kube-apiserver, with odd objects of every kind (objects/)."""
 import os
 import sys
+import time
 
 import pytest
 
@@ -14,6 +15,7 @@ from harness.processes import BATON, PEERS  # noqa: E402
 
 def pytest_addoption(parser):
     parser.addoption("--twice", action="store_true", help="the reference on both sides: shows that objects and comparison are steady")
+    parser.addoption("--seed", type=int, default=time.time_ns() % 1_000_000, help="of the texts of chance")
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,14 @@ NOTHING = {
     "node_conditions_to_report": [],
 }
 
+# With the names of many node conditions beside it.
+TEXTS = {
+    "distribution": "openshift",
+    "metrics": {name: {"enabled": "quota" in name or name in ("k8s.container.ready", "k8s.container.cpu_request", "k8s.container.memory_request")}
+                for name in METRICS},
+    "resource_attributes": {"k8s.node.uid": {"enabled": True}},
+}
+
 FILTERS = {
     "metrics": {"k8s.node.condition": {"enabled": True}, "k8s.container.restarts": {"enabled": False}, "k8s.pod.status_reason": {"enabled": True},
                 "k8s.service.load_balancer.ingress.count": {"enabled": True}, "k8s.container.status.state": {"enabled": True}},

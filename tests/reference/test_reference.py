@@ -1,12 +1,16 @@
 """baton says what the Go collector v0.149.0 says, but for the listed differences (README.md)."""
 import concurrent.futures
+import random
 
 import objects
 from collectors import wait_until
-from compare import DYNAMIC, Quantities, entities_of, event_differences, metric_differences, points_of, text, time_faults
+from compare import (DYNAMIC, NEWER_METRICS, Quantities, entities_of, event_differences, exact, metric_differences, number, points_of, rounded, text,
+                     time_faults)
 from marks import Mark
-from settings import ATTRIBUTES, EVERYTHING, FILTERS, METRICS, NEVER_SEEN, NEWER, NOTHING
+from objects.chance import Chance
+from settings import ATTRIBUTES, EVERYTHING, FILTERS, METRICS, NEVER_SEEN, NEWER, NOTHING, TEXTS
 
+BOTH = ("metrics", "logs")
 SHOWN = 60  # differences in one report
 
 
@@ -65,9 +69,58 @@ def test_default(pair, cluster):
 
 
 def test_everything_on(pair, cluster):
-    reference, ours = compare_metrics(pair(EVERYTHING, ours=NEWER), cluster)
+    both = pair(EVERYTHING, ours=NEWER)
+    reference, ours = compare_metrics(both, cluster)
     assert {name for name in names(reference) if not DYNAMIC.match(name)} == set(METRICS) - NEVER_SEEN
     assert {key for resource in reference for key in resource["attrs"]} == set(ATTRIBUTES)
+    if not both.twice:
+        check_entity_references(ours)
+        check_newer_metrics(cluster, ours)
+
+
+# Row 1: type, attribute that identifies, attributes that describe (those that are there).
+ENTITIES = [(kind, f"{kind}.uid", [f"{kind}.name", *more]) for kind, *more in (
+    ("k8s.namespace",), ("k8s.node", "k8s.kubelet.version"), ("k8s.deployment",), ("k8s.replicaset",), ("k8s.statefulset",), ("k8s.daemonset",),
+    ("k8s.cronjob",), ("k8s.job",), ("k8s.replicationcontroller",), ("k8s.resourcequota",), ("k8s.pod", "k8s.pod.qos_class"),
+    ("k8s.service", "k8s.service.type", "k8s.service.publish_not_ready_addresses"),
+    ("k8s.persistentvolume", "k8s.storageclass.name", "k8s.persistentvolume.reclaim_policy"), ("k8s.persistentvolumeclaim",),
+    ("k8s.hpa", "k8s.hpa.scaletargetref.apiversion", "k8s.hpa.scaletargetref.kind", "k8s.hpa.scaletargetref.name"), ("openshift.clusterquota",))]
+ENTITIES.insert(0, ("k8s.container", "container.id", ["k8s.container.name", "container.image.name", "container.image.tag",
+                                                      "k8s.container.status.last_terminated_reason"]))
+
+
+def check_entity_references(resources):
+    wrong, types = [], set()
+    for resource in resources:
+        attrs, got = resource["attrs"], resource.get("entities", [])
+        dynamic = all(DYNAMIC.match(name) for name in names([resource]))
+        kind, identity, description = next(entity for entity in ENTITIES if entity[1] in attrs)
+        wanted = [] if dynamic else [{"type": kind, "id": [identity], "description": [key for key in description if key in attrs]}]
+        types.update(entity["type"] for entity in got)
+        if got != wanted:
+            wrong.append(f"{text(attrs)}: {got}, not {wanted}")
+    expect_none(wrong)
+    assert types == {entity[0] for entity in ENTITIES}
+
+
+def check_newer_metrics(cluster, resources):
+    """Rows 3 and 4: what ours says of volumes, claims and available pods."""
+    got = {(next(value for key, value in resource["attrs"].items() if key.endswith(".uid")), metric["name"], *point["attrs"].values()): number(point)
+           for resource, metric, point in points_of(resources) if NEWER_METRICS.match(metric["name"]) or metric["name"] in NEWER["metrics"]}
+    wanted = {}
+    for plural, phases in (("persistentvolumes", ("Pending", "Available", "Bound", "Released", "Failed")),
+                           ("persistentvolumeclaims", ("Pending", "Bound", "Lost"))):
+        for item in cluster.list(plural):
+            uid, spec, kind = item["metadata"]["uid"], item["spec"], f"k8s.{plural[:-1]}"
+            for phase in phases:
+                wanted[uid, f"{kind}.status.phase", phase] = int(item["status"].get("phase") == phase)
+            for metric, amounts in (("capacity", spec.get("capacity") or item["status"].get("capacity", {})),
+                                    ("request", spec.get("resources", {}).get("requests", {}))):
+                if "storage" in amounts:
+                    wanted[uid, f"{kind}.storage.{metric}"] = rounded(exact(amounts["storage"]))
+    for item in cluster.list("statefulsets"):
+        wanted[item["metadata"]["uid"], "k8s.statefulset.pod.available"] = item["status"].get("availableReplicas", 0)
+    assert got == wanted
 
 
 def test_filters(pair, cluster):
@@ -81,8 +134,25 @@ def test_one_metric_only(pair, cluster):
     assert names(reference) == {"k8s.job.desired_successful_pods"}
 
 
+def test_texts_of_chance(request, pair, cluster):
+    """Quantities, images, container ids and names of conditions from a generator."""
+    seed = request.config.getoption("--seed")
+    chance = Chance(random.Random(seed))
+    shapes = chance.shapes()
+    refused = cluster.fill(shapes)
+    try:
+        assert not refused, "\n".join(refused)
+        conditions = [chance.name() for _ in range(100)]
+        reference, _ = compare_metrics(pair({**TEXTS, "node_conditions_to_report": conditions}), cluster)
+        assert sum(1 for _ in points_of(reference)) > 2000
+    except AssertionError as error:
+        raise AssertionError(f"--seed={seed}: {error}") from None
+    finally:
+        in_parallel(lambda shape: cluster.delete(shape.plural, shape.namespace, shape.name), shapes)
+
+
 def test_namespaces(pair, cluster):
-    both = pair({**EVERYTHING, "namespaces": ["odd-a", objects.QUOTAS], "namespace": "odd-b"}, logs=True)
+    both = pair({**EVERYTHING, "namespaces": ["odd-a", objects.QUOTAS], "namespace": "odd-b"}, signals=BOTH)
     reference, _ = compare_metrics(both, cluster)
     assert {resource["attrs"].get("k8s.namespace.name") for resource in reference} == {"odd-a", objects.QUOTAS}
     compare_events(both)
@@ -98,21 +168,29 @@ def test_leader_elector(pair, cluster):
 
 
 def test_entity_events(pair, cluster):
-    both = pair(logs=True)
+    both = pair(signals=BOTH)
     both.settled()
     compare_events(both, [Mark(cluster)])
     check_services(cluster, both)
 
 
+def test_entity_events_alone(pair, cluster):
+    """No metrics pipeline uses the receiver."""
+    both = pair(signals=("logs",))
+    for side in both.sides:
+        wait_until(side.events, f"{side.name}: an event")
+    compare_events(both, [Mark(cluster)])
+
+
 def test_entity_events_without_interval(pair, cluster):
-    both = pair({"metadata_collection_interval": 0}, logs=True)
+    both = pair({"metadata_collection_interval": 0}, signals=BOTH)
     both.settled()
     compare_events(both, [Mark(cluster)])
 
 
 def test_entity_events_again_and_again(pair, cluster):
     """Every entity, changed or not, comes again with each interval."""
-    both = pair({"metadata_collection_interval": "2s"}, logs=True)
+    both = pair({"metadata_collection_interval": "2s"}, signals=BOTH)
     both.settled()
     mark = Mark(cluster)
     compare_events(both, [mark])
@@ -197,7 +275,7 @@ def test_changes_while_running(pair, cluster):
     """Statuses, labels and specs change, objects go and come again, and the ones that a finalizer held are let go."""
     shapes = [shape for shape in objects.every_shape() if not shape.deleted]
     held = [shape for shape in objects.every_shape() if shape.deleted and shape.metadata.get("finalizers")]
-    both = pair(EVERYTHING, ours=NEWER, logs=True)
+    both = pair(EVERYTHING, ours=NEWER, signals=BOTH)
     both.settled()
     change_specs(cluster)
     give_status_of_next(cluster, shapes)

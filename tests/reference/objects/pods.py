@@ -21,9 +21,9 @@ def container(name="app", requests=None, limits=None, **more):
 
 
 def entry(name="app", identity=None, state=None, image=IMAGE, ready=False, restarts=0, last=None):
-    """Of status.containerStatuses; without an id of its own it gets one of its name."""
+    """Of status.containerStatuses; without an id of its own it gets one of the pod's name and its own."""
     return {"name": name, "image": image, "imageID": "", "ready": ready, "restartCount": restarts, "state": state or {}, "lastState": last or {},
-            "containerID": f"containerd://{name}-{'9' * 56}" if identity is None else identity}
+            "containerID": identity}
 
 
 def spec(*containers, **more):
@@ -38,6 +38,12 @@ def shapes():
     k = Kind("pods")
     for group in (phases, states, never_started, entries, images, identities, quantities, other_containers, owners, labels, lives):
         group(k)
+    for shape in k.shapes:
+        for key, value in (shape.status or {}).items():
+            if key.endswith("ontainerStatuses"):
+                for item in value:
+                    if item["containerID"] is None:
+                        item["containerID"] = f"containerd://{shape.name}-{item['name']}"
     return k.shapes
 
 
