@@ -58,7 +58,7 @@
 #define LIMIT_LIST_IDLE_MS 60000               /* nothing on a list for so long; the server's own bound for all of one */
 #define LIMIT_STREAMING_IDLE_MS 30000          /* nothing of a streaming list for so long: the server does not know what was asked */
 #define LIMIT_WATCH_LINGER_MS 5000             /* a store without users is kept for so long: a reload uses it again */
-#define LIMIT_LISTS_AT_ONCE 8                  /* pages under way of one client: a server's seats are few, and libcurl opens connections past 100 */
+#define LIMIT_LISTS_AT_ONCE 8                  /* pages under way of one client: a server has few seats for lists */
 #define LIMIT_SELECTOR_BYTES (8 * KIB)         /* label and field selector of a watch, encoded: URLs end at 16 KiB */
 #define LIMIT_SWEEP_SLICE_MS 2                 /* of the work after a list, before others have their turn */
 
@@ -83,7 +83,7 @@
 #define LIMIT_RETRY_DELAY_MIN_MS 10            /* between two attempts of a request, whatever initial_interval says */
 
 /* -- entity events of k8s_cluster -- */
-#define LIMIT_JOURNAL_PERIOD_S 60              /* changes are kept for the next leader: it is late by two lease durations at most, 15 s each by default */
+#define LIMIT_JOURNAL_PERIOD_S 60              /* of kept changes: two lease durations, if there is no Lease to ask */
 #define LIMIT_JOURNAL_BYTES (8 * MIB)          /* of these changes: about 10,000 of pods */
 #define LIMIT_POSITION_BYTES (2 * KIB)         /* of LIMIT_NOTE_BYTES, which other receivers share */
 #define LIMIT_POSITION_AHEAD_S 120             /* a new leader's watch may be behind its predecessor's; a silent one is found after 90 s */
