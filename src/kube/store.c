@@ -284,7 +284,7 @@ enum store_change store_put(struct store *s, struct object *take_object, struct 
     uint32_t place = s->slots[at] - 1;
     struct object *there = s->places[place];
     s->generations[place] = s->generation;
-    if (is_same(there, o)) {
+    if (!s->takes_same && is_same(there, o)) {
         object_unref(s->pool, o);
         return STORE_SAME;
     }

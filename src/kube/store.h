@@ -16,6 +16,7 @@ struct store {
     uint32_t slot_count, count;
     uint32_t generation;
     size_t object_bytes;         /* blocks of its objects */
+    bool takes_same;             /* see store_put */
     uint32_t sweep_place;        /* the next one to look at */
     /* optional index of groups, see store_group_by */
     uint64_t (*group_of)(const struct object *o);
@@ -26,7 +27,8 @@ void store_deinit(struct store *s);
 
 enum store_change { STORE_ADDED, STORE_UPDATED, STORE_SAME };
 /* Takes the reference. *before gets the object that was there (a reference, the caller's) or NULL. STORE_SAME: same resourceVersion as the
- * one that is there, which also has all fields (enum object_fields) of the new one, and stays; before is NULL. Marks it as seen. */
+ * one that is there, which also has all fields (enum object_fields) of the new one, and stays (unless `takes_same`: then it is
+ * STORE_UPDATED); before is NULL. Marks it as seen. */
 enum store_change store_put(struct store *s, struct object *take_object, struct object **before);
 /* The object that was there, its reference now the caller's, or NULL. */
 struct object *store_remove(struct store *s, const uint8_t uid[16]);

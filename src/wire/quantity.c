@@ -10,8 +10,8 @@
  *
  * Binary quantities are capped at 2^63-1 before anything else happens to them, as the API server
  * does; all others saturate. A power of ten far out of range has the result of one that is just
- * out of range. Specification: apimachinery's ParseQuantity, Value and MilliValue; unlike it, this
- * never wraps around and never takes long.
+ * out of range. Specification: apimachinery's ParseQuantity, Value and MilliValue; unlike them, this
+ * never wraps around, rounds all negative numbers alike, and never takes long.
  */
 #include "wire/quantity.h"
 
@@ -25,7 +25,7 @@ enum {
 
 struct number {
     str whole, fraction; /* digits, without leading zeros of `whole` */
-    bool negative;
+    bool negative, has_digits;
 };
 struct suffix {
     bool binary;
@@ -53,11 +53,13 @@ static struct number take_number(str *rest)
     if (n.negative || rest->data[0] == '+')
         *rest = str_skip(*rest, 1);
     n.whole = take_digits(rest);
+    n.has_digits = n.whole.len > 0;
     while (n.whole.len > 0 && n.whole.data[0] == '0')
         n.whole = str_skip(n.whole, 1);
     if (rest->len > 0 && rest->data[0] == '.') {
         *rest = str_skip(*rest, 1);
         n.fraction = take_digits(rest);
+        n.has_digits = n.has_digits || n.fraction.len > 0;
     }
     return n;
 }
@@ -150,6 +152,12 @@ static u128 scale_decimal(u128 n, int64_t exponent, bool more)
     return n / divisor + (n % divisor != 0 || more);
 }
 
+/* Without digits some suffixes are zero, and those that take the API server's longer way are none. */
+static bool may_be_bare(const struct suffix *s)
+{
+    return s->binary ? s->exponent <= 40 : s->exponent >= -9;
+}
+
 /* The sizes of the two results; the sign comes later. */
 static void decimal_magnitudes(const struct number *n, int32_t exponent, u128 *value, u128 *milli)
 {
@@ -208,7 +216,7 @@ bool quantity_parse(str text, int64_t *value, int64_t *milli)
     if (text.len == 0)
         return false;
     struct number n = take_number(&text);
-    if (!read_suffix(text, &suffix))
+    if (!read_suffix(text, &suffix) || (!n.has_digits && !may_be_bare(&suffix)))
         return false;
     u128 value_magnitude, milli_magnitude;
     if (suffix.binary)

@@ -8,7 +8,8 @@
  *
  * Invariants
  *  - a kind that cannot be listed, for whatever reason, stops no other: ready means that each
- *    stream is synced, forbidden or not served, and the log says which are the latter two.
+ *    stream is synced, forbidden or not served. What a watch cannot do it says itself; one line
+ *    here names the kinds that are missing.
  *  - nothing connects before start, so that a configuration can be checked anywhere.
  *
  * Specification: k8s_cluster 2 (kinds, sync), 5 (election), 6 (what is logged). Differs: no list
@@ -147,54 +148,6 @@ static bool is_ready(const struct receiver *r)
     return true;
 }
 
-static void tell_ready(struct k8s_cluster *k)
-{
-    if (!is_ready(k->receiver))
-        return;
-    size_t object_count = 0;
-    for (size_t i = 0; i < k->stream_count; i++)
-        object_count += watch_store(k->streams[i].watch)->count;
-    loop_timer_clear(&k->silence);
-    if (!k->ready_told)
-        log_info(&k->receiver->base.logger, "Completed syncing the watched kinds",
-                 F_INT("watches", k->stream_count), F_INT("objects", object_count));
-    k->ready_told = true;
-    receiver_ready(k->receiver);
-}
-
-/* A change for better or worse, said once. */
-static void tell_trouble(struct k8s_stream *s)
-{
-    const struct logger *logger = &s->owner->receiver->base.logger;
-    enum watch_trouble trouble = watch_trouble(s->watch), before = s->trouble_told;
-    str label = watch_label(s->watch);
-    if (trouble == before || trouble == WATCH_FAILING)
-        return; /* what fails for now is said by the watch itself */
-    s->trouble_told = trouble;
-    if (trouble == WATCH_NOT_SERVED)
-        log_warn(logger,
-                 "The API server does not serve this kind: there is no data of it until it does",
-                 F_CSTR("kind", object_kind_name(s->kind)), F_STR("resource", label));
-    else if (trouble == WATCH_FORBIDDEN)
-        log_warn(logger,
-                 "No permission to list and watch this kind: there is no data of it until a role "
-                 "allows both",
-                 F_CSTR("kind", object_kind_name(s->kind)), F_STR("resource", label));
-    else
-        log_info(logger, "This kind can be watched now", F_CSTR("kind", object_kind_name(s->kind)),
-                 F_STR("resource", label));
-}
-
-static void on_state(void *arg)
-{
-    struct k8s_stream *s = arg;
-    struct k8s_cluster *k = s->owner;
-    tell_trouble(s);
-    if (k->entities != NULL)
-        entities_state(k->entities, s);
-    tell_ready(k);
-}
-
 static const char *trouble_word(enum watch_trouble trouble)
 {
     static const char *const words[] = {[WATCH_WELL] = "not complete yet",
@@ -204,21 +157,63 @@ static const char *trouble_word(enum watch_trouble trouble)
     return words[trouble];
 }
 
+static void add_label(struct buf *list, const struct k8s_stream *s)
+{
+    str label = watch_label(s->watch);
+    buf_printf(list, "%s%.*s (%s)", list->len > 0 ? ", " : "", STR_ARG(label),
+               trouble_word(watch_trouble(s->watch)));
+}
+
+static void tell_ready(struct k8s_cluster *k)
+{
+    if (!is_ready(k->receiver))
+        return;
+    loop_timer_clear(&k->silence);
+    if (!k->ready_told) {
+        struct buf without;
+        size_t object_count = 0;
+        buf_init(&without, 64 * KIB);
+        for (size_t i = 0; i < k->stream_count; i++) {
+            const struct k8s_stream *s = &k->streams[i];
+            object_count += watch_store(s->watch)->count;
+            if (watch_trouble(s->watch) == WATCH_FORBIDDEN ||
+                watch_trouble(s->watch) == WATCH_NOT_SERVED)
+                add_label(&without, s);
+        }
+        log_info(&k->receiver->base.logger, "All watches are synced",
+                 F_INT("watches", k->stream_count), F_INT("objects", object_count),
+                 F_STR("without", buf_view(&without)));
+        buf_deinit(&without);
+    }
+    k->ready_told = true;
+    receiver_ready(k->receiver);
+}
+
+static void on_state(void *arg)
+{
+    struct k8s_stream *s = arg;
+    struct k8s_cluster *k = s->owner;
+    if (k->entities != NULL)
+        entities_state(k->entities, s);
+    tell_ready(k);
+}
+
 static void on_silence(void *arg)
 {
     struct k8s_cluster *k = arg;
     struct buf missing;
+    str error = STR("");
     buf_init(&missing, 64 * KIB);
     for (size_t i = 0; i < k->stream_count; i++) {
         const struct k8s_stream *s = &k->streams[i];
         if (watch_is_synced(s->watch, &s->user))
             continue;
-        str label = watch_label(s->watch);
-        buf_printf(&missing, "%s%.*s (%s)", missing.len > 0 ? ", " : "", STR_ARG(label),
-                   trouble_word(watch_trouble(s->watch)));
+        add_label(&missing, s);
+        if (error.len == 0)
+            error = watch_trouble_text(s->watch);
     }
     log_warn(&k->receiver->base.logger, "Still waiting for the first complete list of some kinds",
-             F_STR("missing", buf_view(&missing)));
+             F_STR("missing", buf_view(&missing)), F_STR("error", error));
     buf_deinit(&missing);
 }
 
@@ -243,7 +238,6 @@ static bool create(struct receiver *r, const void *config, struct err *err)
     r->base.state = k;
     k->receiver = r;
     k->config = config;
-    k->created_ns = loop_wall_ns(r->base.loop);
     k->entity_spec_format = service_gate_enabled(
         r->base.service, "pkg.experimentalmetricmetadata.useEntityEventsSpecification");
     loop_timer_init(r->base.loop, &k->silence, "k8s_cluster silence", on_silence, k);
@@ -299,8 +293,7 @@ static bool start(struct receiver *r, struct err *err)
     loop_timer_set_after(&k->silence, LIMIT_SYNC_SILENCE_MS * INT64_C(1000000));
     for (size_t i = 0; i < k->stream_count; i++)
         watch_join(k->streams[i].watch, &k->streams[i].user);
-    if (k->stream_count == 0)
-        tell_ready(k);
+    tell_ready(k); /* after a reload the stores are full already */
     return true;
 }
 
