@@ -430,6 +430,89 @@ static void test_a_cold_successor(void **state)
     }
 }
 
+/* ---- what takes more than one batch ---- */
+
+enum { MANY = 1700 };
+
+static void put_many(struct replica *r, uint64_t first_version)
+{
+    for (uint64_t i = 0; i < MANY; i++) {
+        char uid[16];
+        snprintf(uid, sizeof uid, "m%" PRIu64, i);
+        put(r, uid, first_version + i);
+    }
+}
+
+/* A batch brings the position as far as it goes, no further. */
+static void test_a_crash_between_two_batches(void **state)
+{
+    (void)state;
+    struct pair p = pair_new();
+    put_many(p.a, 1000);
+    put_many(p.b, 1000);
+    p.a->room = 1;
+    replica_run_ms(p.a, 1000);
+    assert_int_equal(p.a->batch_count, 1);
+    entities_deactivate(p.a->k.entities);
+    replica_activate(p.b, replica_position(p.a));
+    replica_run_ms(p.b, 1000);
+    assert_true(replica_record_count(p.a) < MANY);
+    assert_int_equal(replica_record_count(p.a) + replica_record_count(p.b), MANY);
+    expect_gap(p.b, 0, 0);
+    pair_free(&p);
+}
+
+/* Half a state is none. */
+static void test_a_crash_within_a_full_state(void **state)
+{
+    (void)state;
+    for (int batches = 1; batches <= 5; batches++) {
+        struct replica *a = replica_new(loop, 0, ""), *b = replica_new(loop, 0, "");
+        put_many(a, 1000);
+        put_many(b, 1000);
+        replica_sync(a, 5000);
+        replica_sync(b, 5000);
+        a->room = (size_t)batches;
+        replica_activate(a, "");
+        replica_run_ms(a, 1000);
+        bool complete = replica_record_count(a) == MANY;
+        replica_activate(b, replica_position(a));
+        replica_run_ms(b, 1000);
+        assert_int_equal(replica_record_count(b), complete ? 0 : MANY);
+        assert_int_equal(b->k.entities->counters.gap_objects, complete ? 0 : MANY);
+        if (batches == 1)
+            assert_false(complete);
+        if (batches == 5)
+            assert_true(complete);
+        replica_free(a);
+        replica_free(b);
+    }
+}
+
+/* Changes that are dropped while a full state is under way may be of objects that it has passed. */
+static void test_drops_within_a_full_state(void **state)
+{
+    (void)state;
+    struct replica *a = replica_new(loop, 0, "");
+    put_many(a, 1000);
+    replica_sync(a, 5000);
+    a->room = 2;
+    replica_activate(a, "");
+    replica_run_ms(a, 1000);
+    assert_int_equal(replica_count(a, "state k8s.pod {k8s.pod.uid=m0}"), 1);
+    a->k.entities->journal_bytes_max = 0;
+    put(a, "m0", 6000);
+    assert_int_equal(a->k.entities->counters.dropped_changes, 1);
+    replica_forget(a);
+    a->room = NOT_LIMITED;
+    entities_room(a->k.entities);
+    replica_run_ms(a, 1000);
+    assert_int_equal(replica_count(a, "state k8s.pod {k8s.pod.uid=m0} {k8s.namespace.name=shop, "
+                                      "k8s.node.name=, k8s.pod.label.rv=6000,"),
+                     1);
+    replica_free(a);
+}
+
 /* ---- etcd was restored ---- */
 
 static void relist(struct replica *r, uint64_t version, const char *const *uids,
@@ -570,10 +653,39 @@ static void test_a_delete_without_a_version(void **state)
             replica_run_ms(p.a, 100);
         }
         put(p.b, "x", 151);
+        put(p.b, "y", 152);
         replica_activate(p.b, replica_position(p.a));
         replica_run_ms(p.b, 100);
-        expect_pods(p.b, sent ? "" : "151", sent ? "" : "gone");
+        expect_pods(p.b, sent ? "152" : "151 152", sent ? "" : "gone");
         expect_gap(p.b, 0, 0);
+        pair_free(&p);
+    }
+}
+
+/* The same, and it leaves the journal before the end of the list is known. */
+static void test_a_delete_without_a_version_that_leaves(void **state)
+{
+    (void)state;
+    for (int sent = 0; sent < 2; sent++) {
+        struct pair p = pair_new();
+        put_both(&p, "gone", 101);
+        replica_run_ms(p.a, 100);
+        replica_run_ms(p.b, 61000);
+        replica_delete(p.b, pods_of(p.b), "gone", 0, true);
+        replica_run_ms(p.b, 61000);
+        assert_true(journal_is_empty(&p.b->k.entities->journal));
+        replica_set_version(pods_of(p.b), 150);
+        replica_run_ms(p.b, 2000);
+        delete (p.a, "gone", 110);
+        p.a->room = sent ? NOT_LIMITED : 0;
+        put(p.a, "x", 151);
+        put(p.b, "x", 151);
+        put(p.b, "y", 152);
+        replica_run_ms(p.a, 100);
+        replica_activate(p.b, replica_position(p.a));
+        replica_run_ms(p.b, 100);
+        expect_pods(p.b, sent ? "152" : "50 151 152", "");
+        expect_gap(p.b, sent ? 0 : 1, sent ? 0 : 3);
         pair_free(&p);
     }
 }
@@ -600,6 +712,10 @@ int main(void)
         TEST(test_a_list_moves_the_position_at_its_end),
         TEST(test_a_list_that_ends_late),
         TEST(test_a_delete_without_a_version),
+        TEST(test_a_delete_without_a_version_that_leaves),
+        TEST(test_a_crash_between_two_batches),
+        TEST(test_a_crash_within_a_full_state),
+        TEST(test_drops_within_a_full_state),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
