@@ -14,6 +14,9 @@
 #define LIMIT_CONFIG_EXPANSIONS 1000           /* rounds of ${...}; the reference uses the same number */
 #define LIMIT_CONFIG_MESSAGES 200              /* errors, and warnings, that are kept and shown: nobody reads more */
 #define LIMIT_CONFIG_EXPANDED_BYTES (16 * MIB) /* all texts that ${...} makes and reads in one load: references that double */
+#define LIMIT_MIGRATE_SHOWN_BYTES (64 * KIB)   /* the new YAML in one warning, a log line; more is cut: the file shows all */
+#define LIMIT_MISSING_LIST_BYTES (256 * KIB)   /* the one error about unknown component types: LIMIT_CONFIG_MESSAGES lines */
+#define LIMIT_DIFF_EDITS 2000                  /* changed lines that a diff looks for; it needs memory by the square of this */
 #define LIMIT_COMPONENT_NAME_BYTES 1024        /* as in the reference */
 
 /* -- files and processes -- */
@@ -60,7 +63,7 @@
 #define LIMIT_SWEEP_SLICE_MS 2                 /* of the work after a list, before others have their turn */
 
 /* -- k8s_cluster -- */
-#define LIMIT_TICK_BATCH_BYTES (1 * MIB)       /* estimate of a batch on the wire: a tick of 57 MB has about 60, each built within 1 ms */
+#define LIMIT_TICK_BATCH_BYTES (1 * MIB)       /* of a batch on the wire, about: 10,000 pods give some 35, each built within 1 ms */
 #define LIMIT_PATTERN_BYTES (64 * KIB)         /* a regular expression of metrics_include and metrics_exclude */
 #define LIMIT_PATTERN_STEPS 100000             /* of one search in one value: about 1 ms, then it counts as not found */
 #define LIMIT_PATTERN_HEAP_KIB 4096            /* of one search; in KiB */

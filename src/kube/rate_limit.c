@@ -8,6 +8,7 @@
 #include "kube/rate_limit.h"
 
 #define SECOND_NS 1e9
+#define WAIT_MAX_NS (86400 * SECOND_NS) /* longer ones must not overflow */
 
 void rate_limit_init(struct rate_limit *r, double qps, int64_t burst)
 {
@@ -24,10 +25,12 @@ void rate_limit_raise(struct rate_limit *r, double qps, int64_t burst)
 int64_t rate_limit_take(struct rate_limit *r, int64_t now_ns)
 {
     double token_ns = SECOND_NS / r->qps;
-    double full_at = r->full_at_ns > now_ns ? (double)(r->full_at_ns - now_ns) : 0;
-    full_at += token_ns;
-    double wait_ns = full_at - (double)r->burst * token_ns;
-    r->full_at_ns =
-        now_ns + (full_at < SECOND_NS * 1e9 ? (int64_t)full_at : INT64_C(1000000000000000000));
-    return wait_ns <= 0 ? now_ns : now_ns + (int64_t)wait_ns;
+    token_ns = token_ns < WAIT_MAX_NS ? token_ns : WAIT_MAX_NS;
+    double full_in_ns = r->full_at_ns > now_ns ? (double)(r->full_at_ns - now_ns) : 0;
+    full_in_ns += token_ns;
+    double wait_ns = full_in_ns - (double)r->burst * token_ns;
+    r->full_at_ns = now_ns + (int64_t)(full_in_ns < WAIT_MAX_NS ? full_in_ns : WAIT_MAX_NS);
+    if (wait_ns <= 0)
+        return now_ns;
+    return now_ns + (int64_t)(wait_ns < WAIT_MAX_NS ? wait_ns : WAIT_MAX_NS);
 }

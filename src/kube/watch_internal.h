@@ -10,7 +10,7 @@
 
 struct watches {
     struct loop *loop;
-    struct logger logger;
+    struct logger logger, trouble_logger; /* the second one: said once for each watch and change, so never sampled */
     struct watch_periods periods;
     struct object_pool pool;
     struct list watches; /* those that can be found and those that are being emptied */
@@ -66,6 +66,8 @@ struct watch {
     /* for logs */
     enum watch_trouble trouble;
     char *trouble_text; /* NULL: none */
+    char *denied_text;  /* of the last 403; NULL: there was none */
+    bool denied_watch;  /* it was a watch, not a list */
     bool said_by_client;
     int64_t list_started_ns, decode_logged_ns;
     uint64_t decode_failures_logged;

@@ -449,9 +449,19 @@ static void act(struct watch *w, const struct list_watch_actions *a, const struc
     watch_client_enqueue(w);
 }
 
+/* Said later, perhaps: when lists are not allowed either. */
+static void keep_denial(struct watch *w, const struct err *err)
+{
+    mem_free(w->denied_text);
+    w->denied_text = str_dup(str_from(err->text));
+    w->denied_watch = w->machine.state == LW_STREAMING || w->machine.state == LW_WATCHING;
+}
+
 /* `err`: of LW_ERROR and LW_ENDED. */
 static void step(struct watch *w, struct list_watch_event event, const struct err *err)
 {
+    if (event.kind == LW_ERROR && event.status == 403)
+        keep_denial(w, err);
     if (event.kind != LW_OBJECT && event.kind != LW_BOOKMARK)
         event.random = loop_random_u64(w->set->loop);
     if (w->client->no_streaming)

@@ -40,6 +40,8 @@ struct watches *watches_new(struct loop *loop, const struct logger *logger)
     struct watches *set = mem_zalloc(sizeof *set);
     set->loop = loop;
     set->logger = *logger;
+    set->trouble_logger = *logger;
+    set->trouble_logger.unsampled = true;
     set->periods = watch_periods_default;
     object_pool_init(&set->pool, loop_hash_key(loop));
     list_init(&set->watches);
@@ -247,6 +249,7 @@ void watch_free(struct watch *w)
     mem_free(w->label);
     mem_free(w->path);
     mem_free(w->trouble_text);
+    mem_free(w->denied_text);
     mem_free(w);
 }
 

@@ -6,7 +6,7 @@
  * RESOURCE: group/version/plural, "core" for the group without a name; one namespace of it with "@NAMESPACE" behind it. An
  * object is decoded by the codec of its kind; of a plural that is none of the 17 kinds, by the JSON codec of
  * clusterresourcequotas.
- * Keys: qps, burst, fields (a number), idle_ms, streaming_idle_ms, linger_ms, not_served_ms, forbidden_ms, backoff_ms.
+ * Keys: qps, burst, fields (a number), json (1: never protobuf), idle_ms, streaming_idle_ms, linger_ms, not_served_ms, forbidden_ms, backoff_ms.
  *
  * Reads commands from standard input, one a line, and answers each with one line of JSON on standard output; the log goes to
  * standard error. Ends with its input.
@@ -56,7 +56,8 @@ struct driver {
     struct watches *set;
     struct use uses[WATCHES_MAX];
     size_t use_count;
-    unsigned fields;
+    bool json;
+    struct object_codec json_codecs[KIND_COUNT];
     struct buf input;
     uv_poll_t stdin_poll;
 };
@@ -283,14 +284,32 @@ static void write_log(void *arg, str line)
     (void)!write(STDERR_FILENO, line.data, line.len);
 }
 
-static const struct object_codec *codec_of(const char *group, const char *plural)
+/* The codec of the kind, asked for JSON. */
+static struct object *decode_json(const struct object_codec *codec, struct object_pool *pool, unsigned fields,
+                                  enum object_format format, str bytes, struct err *err)
 {
     for (int kind = 0; kind < KIND_COUNT; kind++) {
-        const struct object_resource *r = object_resource_of((enum object_kind)kind);
-        if (strcmp(r->group, group) == 0 && strcmp(r->plural, plural) == 0)
-            return object_codec_of((enum object_kind)kind);
+        const struct object_codec *c = object_codec_of((enum object_kind)kind);
+        if (c->kind == codec->kind)
+            return c->decode(c, pool, fields, format, bytes, err);
     }
-    return object_codec_of(KIND_CLUSTER_RESOURCE_QUOTA);
+    return NULL;
+}
+
+static const struct object_codec *codec_of(struct driver *d, const char *group, const char *plural)
+{
+    enum object_kind kind = KIND_CLUSTER_RESOURCE_QUOTA;
+    for (int k = 0; k < KIND_COUNT; k++) {
+        const struct object_resource *r = object_resource_of((enum object_kind)k);
+        if (strcmp(r->group, group) == 0 && strcmp(r->plural, plural) == 0)
+            kind = (enum object_kind)k;
+    }
+    if (!d->json)
+        return object_codec_of(kind);
+    d->json_codecs[kind] = *object_codec_of(kind);
+    d->json_codecs[kind].has_protobuf = false;
+    d->json_codecs[kind].decode = decode_json;
+    return &d->json_codecs[kind];
 }
 
 static void add_watch(struct driver *d, struct watch_config *config, const char *text)
@@ -306,7 +325,7 @@ static void add_watch(struct driver *d, struct watch_config *config, const char 
     config->version = version;
     config->plural = str_from(plural_text);
     config->namespace = namespace;
-    config->codec = codec_of(group_text, plural_text);
+    config->codec = codec_of(d, group_text, plural_text);
     struct use *u = &d->uses[d->use_count++];
     u->driver = d;
     map_init(&u->copy, loop_hash_key(d->loop));
@@ -319,7 +338,7 @@ static void add_watch(struct driver *d, struct watch_config *config, const char 
     mem_free(plural_text);
 }
 
-static void set_option(struct watch_periods *p, struct watch_config *config, str key, str value)
+static void set_option(struct driver *d, struct watch_periods *p, struct watch_config *config, str key, str value)
 {
     int64_t n;
     const struct {
@@ -338,6 +357,8 @@ static void set_option(struct watch_periods *p, struct watch_config *config, str
     CHECK(str_to_i64(value, &n));
     if (str_eqz(key, "qps"))
         config->qps = (double)n;
+    if (str_eqz(key, "json"))
+        d->json = n == 1;
     if (str_eqz(key, "fields"))
         config->fields = (unsigned)n;
     for (size_t i = 0; i < COUNT_OF(options); i++)
@@ -385,7 +406,7 @@ int main(int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         str key, value;
         if (str_cut(str_from(argv[i]), '=', &key, &value)) {
-            set_option(&periods, &config, key, value);
+            set_option(d, &periods, &config, key, value);
             continue;
         }
         if (!was_set)

@@ -49,7 +49,7 @@ static struct value of_container(struct emit *e, enum k8s_resource_attribute id,
     }
 }
 
-/* One side of "containerd://1.7.2"; only if there is exactly one "://". */
+/* One side of "containerd://1.7.2", if it is not empty and there is exactly one "://". */
 static struct value runtime_of(struct emit *e, const struct node_object *node, bool version)
 {
     str text = emit_text(e, node->container_runtime_version), separator = STR("://");
@@ -59,7 +59,8 @@ static struct value runtime_of(struct emit *e, const struct node_object *node, b
     str rest = str_skip(text, at + separator.len);
     if (str_find(rest, separator, &again))
         return absent;
-    return VALUE_OF_STR(version ? rest : str_make(text.data, at));
+    str side = version ? rest : str_make(text.data, at);
+    return side.len > 0 ? VALUE_OF_STR(side) : absent;
 }
 
 static struct value of_node(struct emit *e, enum k8s_resource_attribute id, const struct object *o)

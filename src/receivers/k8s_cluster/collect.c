@@ -59,7 +59,9 @@ struct collector *collector_new(struct k8s_cluster *k, struct object_pool *pool)
     emit_init(&c->emit, k->config, pool, &k->receiver->base.logger);
     for (size_t i = 0; i < k->kind_count[KIND_ENDPOINT_SLICE]; i++) {
         struct k8s_stream *stream = &k->streams[k->kind_first[KIND_ENDPOINT_SLICE] + i];
-        store_group_by(watch_store(stream->watch), endpoint_slice_group);
+        struct store *store = watch_store(stream->watch);
+        if (store->group_of == NULL) /* not of a receiver that was here before */
+            store_group_by(store, endpoint_slice_group);
     }
     return c;
 }

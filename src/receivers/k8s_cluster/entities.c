@@ -44,6 +44,12 @@ static bool is_synced(const struct entity_stream *s)
     return watch_is_synced(watch_of(s), &s->stream->user);
 }
 
+/* False while there is none: before the first list, and while a list is taken over. */
+static bool has_version(const struct entity_stream *s)
+{
+    return watch_resource_version(watch_of(s)).len > 0;
+}
+
 static uint64_t version_of_watch(const struct entity_stream *s)
 {
     uint64_t version;
@@ -126,7 +132,7 @@ static void follow_version(struct entities *e, size_t i)
 {
     struct entity_stream *s = &e->streams[i];
     uint64_t version = version_of_watch(s);
-    if (!s->live || version == s->version)
+    if (!s->live || !has_version(s) || version == s->version)
         return;
     bool is_back = version < s->version;
     end_list(e, i, version);
@@ -199,28 +205,27 @@ static void trim(struct entities *e)
     }
 }
 
-/* The version of a change, 0 if it is not known (yet). Follows what it says of the stream. */
-static uint64_t take_version(struct entities *e, size_t i, const struct watch_change *change)
+/* A change in the order of the list that is being taken over. The watch may go on already while the
+ * list still finds deletes. */
+static void follow_list(struct entities *e, size_t i)
 {
     struct entity_stream *s = &e->streams[i];
-    bool is_delete = change->kind == WATCH_DELETED;
-    if (change->by_list) {
-        if (!s->listing)
-            s->list_first = e->journal.end;
-        s->listing = true;
-        return is_delete ? 0 : change->after->resource_version;
-    }
-    uint64_t version = change->resource_version;
-    if (version == 0 && !is_delete)
-        version = change->after->resource_version;
+    if (!s->listing)
+        s->list_first = e->journal.end;
+    s->listing = true;
+}
+
+/* A change in the order of versions. */
+static void follow_change(struct entities *e, size_t i, uint64_t version)
+{
+    struct entity_stream *s = &e->streams[i];
     if (version == 0)
-        return 0;
+        return;
     end_list(e, i, version - 1);
     bool is_back = version < s->version;
     s->version = version;
     if (is_back)
         turn_back(e, i, version - 1);
-    return version;
 }
 
 /* A reference for the journal; objects are counted, not changed. */
@@ -229,30 +234,46 @@ static struct object *hold(const struct object *o)
     return object_ref((struct object *)(uintptr_t)o);
 }
 
-void entities_change(struct entities *e, const struct k8s_stream *stream,
-                     const struct watch_change *change)
+static void note_change(struct entities *e, uint32_t i, const struct watch_change *change)
 {
-    uint32_t i = e->index[stream - e->k->streams];
-    if (i == UINT32_MAX || !e->streams[i].live)
-        return; /* the first list: entities_state follows it */
+    bool is_delete = change->kind == WATCH_DELETED;
     struct journal_entry entry = {
-        .version = take_version(e, i, change),
-        .step = object_fingerprint(change->after) - object_fingerprint(change->before),
+        .version = change->resource_version,
         .at_ns = loop_boot_ns(e->loop),
         .stream = i,
-        .by_list = change->by_list,
+        .by_list = change->by_list || !has_version(&e->streams[i]),
     };
-    if (change->kind == WATCH_DELETED) {
+    if (entry.version == 0 && !is_delete)
+        entry.version = change->after->resource_version;
+    if (entry.by_list)
+        follow_list(e, i);
+    else
+        follow_change(e, i, entry.version);
+    if (is_delete) {
         entry.before = hold(change->before);
         entry.step = -object_fingerprint(change->before);
     } else {
         entry.after = hold(change->after);
+        entry.step = object_fingerprint(change->after) - object_fingerprint(change->before);
         if (change->before != NULL &&
             entity_any_vanished(&e->writer, change->before, change->after))
             entry.before = hold(change->before);
     }
     e->streams[i].fingerprint += entry.step;
     journal_add(&e->journal, &entry);
+}
+
+void entities_change(struct entities *e, const struct k8s_stream *stream,
+                     const struct watch_change *change)
+{
+    uint32_t i = e->index[stream - e->k->streams];
+    if (i == UINT32_MAX || !e->streams[i].live)
+        return; /* the first list: entities_state follows it */
+    bool is_update = change->before != NULL && change->after != NULL;
+    if (is_update && change->after->resource_version != 0 &&
+        change->before->resource_version == change->after->resource_version)
+        return; /* read again with more fields */
+    note_change(e, i, change);
     trim(e);
     if (e->state == ENTITIES_SENDING)
         entity_sender_wake(e);
@@ -265,6 +286,14 @@ enum mark_place {
     MARK_JOURNAL, /* the journal tells all that came after it */
     MARK_CURRENT, /* nothing came after it */
 };
+
+/* The predecessor saw more than we have, which will come. But a list that was made after its end
+ * cannot be behind it: then versions count anew. */
+static bool counts_anew(const struct entities *e, const struct entity_stream *s, uint64_t version)
+{
+    return version > s->version && (s->turned_back || s->live_since_ns >= e->activated_ns);
+}
+
 static enum mark_place find_mark(const struct entities *e, size_t i)
 {
     const struct entity_stream *s = &e->streams[i];
@@ -273,10 +302,7 @@ static enum mark_place find_mark(const struct entities *e, size_t i)
         return MARK_UNKNOWN;
     if (mark->version >= s->version && fingerprints_equal(mark->fingerprint, s->fingerprint))
         return MARK_CURRENT;
-    /* The predecessor saw more than we have, which will come. But a list that was made after its
-     * end cannot be behind it: then versions count anew. */
-    bool is_ahead = mark->version > s->version;
-    if (is_ahead && (s->turned_back || s->live_since_ns >= e->activated_ns))
+    if (counts_anew(e, s, mark->version))
         return MARK_UNKNOWN;
     if (mark->version >= s->floor.version ||
         fingerprints_equal(mark->fingerprint, s->floor.fingerprint))
@@ -295,15 +321,17 @@ static void resume_stream(struct entities *e, size_t i, bool from_journal)
         entities_send_full(e, i, was_any_sent);
         return;
     }
-    uint64_t marked = sent->fingerprint;
-    sent->fingerprint = s->fingerprint;
-    if (place == MARK_CURRENT || !from_journal)
-        return;
-    s->send_from = s->first;
-    s->skip_version = sent->version;
-    s->skip_fingerprint = marked;
-    s->skip_until_ns = loop_boot_ns(e->loop) + LIMIT_POSITION_AHEAD_S * SECOND;
-    sent->fingerprint = s->floor.fingerprint;
+    if (!counts_anew(e, s, sent->version)) {
+        s->skip_version = sent->version;
+        s->skip_fingerprint = sent->fingerprint;
+        s->skip_until_ns = loop_boot_ns(e->loop) + LIMIT_POSITION_AHEAD_S * SECOND;
+    }
+    if (place == MARK_JOURNAL && from_journal) {
+        s->send_from = s->first;
+        sent->fingerprint = s->floor.fingerprint;
+    } else {
+        sent->fingerprint = s->fingerprint;
+    }
 }
 
 static void begin_sending(struct entities *e)
@@ -418,7 +446,7 @@ void entities_state(struct entities *e, const struct k8s_stream *stream)
     uint32_t i = e->index[stream - e->k->streams];
     if (i != UINT32_MAX) {
         struct entity_stream *s = &e->streams[i];
-        bool live = is_synced(s) && watch_resource_version(watch_of(s)).len > 0;
+        bool live = is_synced(s) && (s->live || has_version(s));
         if (live && !s->live)
             begin_stream(e, i);
         else if (!live && s->live)
@@ -429,15 +457,17 @@ void entities_state(struct entities *e, const struct k8s_stream *stream)
 
 /* ---- the clock ---- */
 
-/* The predecessor was ahead of us. Either we have caught up, or its versions were of another history. */
+/* The predecessor was ahead of us. We catch up, if only by a bookmark, or its versions were of another history. */
 static void end_skip(struct entities *e, size_t i, int64_t now_ns)
 {
     struct entity_stream *s = &e->streams[i];
     if (s->skip_version == 0 || !s->live || e->now.next < e->journal.end)
         return;
-    if (s->version >= s->skip_version || fingerprints_equal(s->fingerprint, s->skip_fingerprint))
+    bool is_over = now_ns >= s->skip_until_ns;
+    if (s->version >= s->skip_version ||
+        (is_over && fingerprints_equal(s->fingerprint, s->skip_fingerprint)))
         s->skip_version = 0;
-    else if (now_ns >= s->skip_until_ns)
+    else if (is_over)
         turn_back(e, i, s->version);
 }
 

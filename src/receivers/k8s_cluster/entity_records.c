@@ -42,11 +42,8 @@ static uint64_t group_of_name(const struct object *o)
 static void group_stores(const struct k8s_cluster *k, enum object_kind kind,
                          uint64_t (*group_of)(const struct object *o))
 {
-    for (size_t i = 0; i < k->kind_count[kind]; i++) {
-        struct store *s = watch_store(k->streams[k->kind_first[kind] + i].watch);
-        if (s->group_of != group_of)
-            store_group_by(s, group_of);
-    }
+    for (size_t i = 0; i < k->kind_count[kind]; i++)
+        store_group_by(watch_store(k->streams[k->kind_first[kind] + i].watch), group_of);
 }
 
 /* The stores of a kind that may hold objects of this namespace: calls next with *at = 0 first; NULL at the end. */

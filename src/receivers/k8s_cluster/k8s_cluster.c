@@ -99,7 +99,7 @@ static bool add_stream(struct k8s_cluster *k, enum object_kind kind, str namespa
     if (s->watch == NULL)
         return false;
     s->user = (struct watch_user){
-        .on_change = k->entities != NULL ? on_change : NULL,
+        .on_change = (k->receiver->signals & SIGNAL_LOGS) != 0 ? on_change : NULL,
         .on_state = on_state,
         .arg = s,
         .fields = config.fields,
@@ -180,7 +180,7 @@ static void tell_ready(struct k8s_cluster *k)
                 watch_trouble(s->watch) == WATCH_NOT_SERVED)
                 add_label(&without, s);
         }
-        log_info(&k->receiver->base.logger, "Completed syncing the watched kinds",
+        log_info(&k->receiver->base.logger, "All watches are synced",
                  F_INT("watches", k->stream_count), F_INT("objects", object_count),
                  F_STR("without", buf_view(&without)));
         buf_deinit(&without);
@@ -202,14 +202,18 @@ static void on_silence(void *arg)
 {
     struct k8s_cluster *k = arg;
     struct buf missing;
+    str error = STR("");
     buf_init(&missing, 64 * KIB);
     for (size_t i = 0; i < k->stream_count; i++) {
         const struct k8s_stream *s = &k->streams[i];
-        if (!watch_is_synced(s->watch, &s->user))
-            add_label(&missing, s);
+        if (watch_is_synced(s->watch, &s->user))
+            continue;
+        add_label(&missing, s);
+        if (error.len == 0)
+            error = watch_trouble_text(s->watch);
     }
     log_warn(&k->receiver->base.logger, "Still waiting for the first complete list of some kinds",
-             F_STR("missing", buf_view(&missing)));
+             F_STR("missing", buf_view(&missing)), F_STR("error", error));
     buf_deinit(&missing);
 }
 
@@ -234,20 +238,19 @@ static bool create(struct receiver *r, const void *config, struct err *err)
     r->base.state = k;
     k->receiver = r;
     k->config = config;
-    k->created_ns = loop_wall_ns(r->base.loop);
     k->entity_spec_format = service_gate_enabled(
         r->base.service, "pkg.experimentalmetricmetadata.useEntityEventsSpecification");
     loop_timer_init(r->base.loop, &k->silence, "k8s_cluster silence", on_silence, k);
     size_t namespaces = k8s_namespaces(k->config).count;
     k->streams = mem_zalloc(sizeof *k->streams * KIND_COUNT * (namespaces > 0 ? namespaces : 1));
-    if ((r->signals & SIGNAL_LOGS) != 0)
-        k->entities = entities_new(k);
     for (int kind = 0; kind < KIND_COUNT; kind++) {
         if (!add_kind(k, (enum object_kind)kind, err)) {
             release(r);
             return false;
         }
     }
+    if ((r->signals & SIGNAL_LOGS) != 0)
+        k->entities = entities_new(k);
     k->collector = collector_new(k, watches_pool(service_watches(r->base.service)));
     return true;
 }
@@ -290,8 +293,7 @@ static bool start(struct receiver *r, struct err *err)
     loop_timer_set_after(&k->silence, LIMIT_SYNC_SILENCE_MS * INT64_C(1000000));
     for (size_t i = 0; i < k->stream_count; i++)
         watch_join(k->streams[i].watch, &k->streams[i].user);
-    if (k->stream_count == 0)
-        tell_ready(k);
+    tell_ready(k); /* after a reload the stores are full already */
     return true;
 }
 

@@ -32,7 +32,6 @@ struct k8s_cluster {
     struct k8s_stream *streams;
     size_t stream_count;
     size_t kind_first[KIND_COUNT], kind_count[KIND_COUNT]; /* streams of each kind */
-    int64_t created_ns;          /* start time of the series at a fresh start */
     struct entities *entities;   /* NULL unless a logs pipeline wants them */
     struct collector *collector; /* what collect.c keeps between ticks */
     bool ready_told;

@@ -144,7 +144,7 @@ func hex(r *rand.Rand, n int) string {
 
 func imageText(r *rand.Rand) string {
 	part := func() string {
-		return pick(r, "app", "team", "app", "team", "web", "x", "a-b", "n1", "a", "0", "web-1", "a__b", "a_b", "a.b", "a--b", "a---b", "UPPER", "a..b", "a___b", "-a", "a-", "x1", "localhost", "")
+		return pick(r, "app", "team", "app", "team", "web", "x", "a-b", "n1", "a", "0", "web-1", "a__b", "a_b", "a.b", "a--b", "a-----b", "UPPER", "a..b", "a___b", "-a", "a-", "x1", "localhost", "")
 	}
 	s := ""
 	if r.Intn(2) == 0 {
