@@ -24,6 +24,9 @@ struct config_messages {
 void config_messages_init(struct config_messages *m, struct arena *arena);
 void config_error(struct config_messages *m, const struct place *place, str path, const char *format, ...) PRINTF_LIKE(4, 5);
 void config_warning(struct config_messages *m, const struct place *place, str path, const char *format, ...) PRINTF_LIKE(4, 5);
+/* Texts of any length and several lines; the lines behind the first are indented by their maker. */
+void config_error_text(struct config_messages *m, const struct place *place, str path, str text);
+void config_warning_text(struct config_messages *m, const struct place *place, str path, str text);
 /* One line each: "file:line:column: path: text". */
 void config_messages_print(struct buf *b, const struct config_messages *m, bool errors, bool warnings);
 

@@ -260,7 +260,10 @@ static bool take_value(struct work *w, const struct node *value, str raw, uint32
     n->key_place = before.key_place;
     n->place = before.place;
     n->next = before.next;
+    n->span = before.span;
+    n->key_span = before.key_span;
     n->original = raw;
+    n->written = before.text;
     mark_expanded(n);
     if (n->kind == NODE_MAP && !merge_split_keys(r, n, err))
         return false;
@@ -273,6 +276,7 @@ static void take_text(struct work *w, str text)
     n->kind = NODE_STRING;
     n->quoted = true;
     n->expanded = true;
+    n->written = n->text;
     n->text = unescape(w->r, arena_str(w->r->arena, text));
 }
 

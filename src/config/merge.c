@@ -85,6 +85,7 @@ static struct node *nest(struct resolver *r, struct node *value)
     value->key = rest;
     if (parent == NULL)
         return value;
+    value->key_span = (struct byte_span){0};
     append(parent, value);
     return outer;
 }

@@ -31,19 +31,15 @@ static bool is_known(const struct config_messages *m, const struct config_messag
     return false;
 }
 
-PRINTF_LIKE(5, 0)
-static void add(struct config_messages *m, bool is_error, const struct place *place, str path,
-                const char *format, va_list args)
+static void add_text(struct config_messages *m, bool is_error, const struct place *place, str path,
+                     str text)
 {
     size_t *count = is_error ? &m->error_count : &m->warning_count;
     if (*count >= LIMIT_CONFIG_MESSAGES) {
         ++*count;
         return;
     }
-    char text[ERR_TEXT_MAX];
-    int len = vsnprintf(text, sizeof text, format, args);
-    size_t kept = len < 0 ? 0 : (size_t)len < sizeof text ? (size_t)len : sizeof text - 1;
-    struct config_message new = {.is_error = is_error, .path = path, .text = {text, kept}};
+    struct config_message new = {.is_error = is_error, .path = path, .text = text};
     if (place != NULL)
         new.place = *place;
     if (is_known(m, &new))
@@ -59,6 +55,16 @@ static void add(struct config_messages *m, bool is_error, const struct place *pl
     else
         m->last->next = message;
     m->last = message;
+}
+
+PRINTF_LIKE(5, 0)
+static void add(struct config_messages *m, bool is_error, const struct place *place, str path,
+                const char *format, va_list args)
+{
+    char text[ERR_TEXT_MAX];
+    int len = vsnprintf(text, sizeof text, format, args);
+    size_t kept = len < 0 ? 0 : (size_t)len < sizeof text ? (size_t)len : sizeof text - 1;
+    add_text(m, is_error, place, path, str_make(text, kept));
 }
 
 void config_error(struct config_messages *m, const struct place *place, str path,
@@ -77,6 +83,16 @@ void config_warning(struct config_messages *m, const struct place *place, str pa
     va_start(args, format);
     add(m, false, place, path, format, args);
     va_end(args);
+}
+
+void config_error_text(struct config_messages *m, const struct place *place, str path, str text)
+{
+    add_text(m, true, place, path, text);
+}
+
+void config_warning_text(struct config_messages *m, const struct place *place, str path, str text)
+{
+    add_text(m, false, place, path, text);
 }
 
 /* Keys are the user's own and may hold anything. */

@@ -65,6 +65,78 @@ bool file_read(const char *path, struct buf *out, struct err *err)
     return err_set_code(err, failed, "cannot read %s: %s", path, strerror(failed));
 }
 
+/* ---- replacing ---- */
+
+/* 0 or errno. */
+static int write_all(int fd, str text)
+{
+    while (text.len > 0) {
+        ssize_t wrote = write(fd, text.data, text.len);
+        if (wrote < 0 && errno != EINTR)
+            return errno;
+        if (wrote > 0)
+            text = str_skip(text, (size_t)wrote);
+    }
+    return 0;
+}
+
+/* Writes the text to `fd` and makes it look like the file it replaces. 0 or errno. */
+static int fill(int fd, const struct stat *old, str text)
+{
+    int failed = write_all(fd, text);
+    if (failed != 0)
+        return failed;
+    struct stat new;
+    if (fstat(fd, &new) != 0)
+        return errno;
+    if ((old->st_uid != new.st_uid || old->st_gid != new.st_gid) &&
+        fchown(fd, old->st_uid, old->st_gid) != 0 && errno != EPERM)
+        return errno;
+    if (fchmod(fd, old->st_mode & 07777) != 0 || fsync(fd) != 0)
+        return errno;
+    return 0;
+}
+
+/* Over the file at `path`, which is no link. 0 or errno. */
+static int replace(const char *path, str text)
+{
+    struct stat old;
+    struct buf name;
+    if (stat(path, &old) != 0)
+        return errno;
+    if (!S_ISREG(old.st_mode))
+        return EINVAL;
+    buf_init(&name, 16 * KIB);
+    buf_printf(&name, "%s.XXXXXX", path);
+    int failed = name.overflow ? ENAMETOOLONG : 0;
+    char *temporary = buf_take(&name, &(size_t){0});
+    int fd = failed == 0 ? mkostemp(temporary, O_CLOEXEC) : -1;
+    if (failed == 0 && fd < 0)
+        failed = errno;
+    if (fd >= 0) {
+        failed = fill(fd, &old, text);
+        if (close(fd) != 0 && failed == 0)
+            failed = errno;
+        if (failed == 0 && rename(temporary, path) != 0)
+            failed = errno;
+        if (failed != 0)
+            unlink(temporary);
+    }
+    mem_free(temporary);
+    return failed;
+}
+
+bool file_replace(const char *path, str text, struct err *err)
+{
+    char *real = realpath(path, NULL);
+    int failed = real == NULL ? errno : replace(real, text);
+    free(real);
+    if (failed == 0)
+        return true;
+    return err_set_code(err, failed, "cannot write %s: %s", path,
+                        failed == EINVAL ? "it is no regular file" : strerror(failed));
+}
+
 uint64_t file_stamp(const char *path)
 {
     struct stat st;

@@ -205,11 +205,17 @@ static void regroup(struct store *s, uint32_t place, const struct object *before
 
 void store_group_by(struct store *s, uint64_t (*group_of)(const struct object *o))
 {
-    CHECK(s->count == 0 && s->groups == NULL);
+    if (s->groups != NULL) {
+        CHECK(s->group_of == group_of);
+        return;
+    }
     s->group_of = group_of;
     s->groups = mem_zalloc(sizeof *s->groups);
     if (s->place_cap > 0)
         s->groups->links = mem_zalloc(s->place_cap * sizeof *s->groups->links);
+    for (uint32_t i = 0; i < s->place_count; i++)
+        if (s->places[i] != NULL)
+            join_group(s, i, group_of(s->places[i]));
 }
 
 struct object *store_group_next(const struct store *s, uint64_t group, uint32_t *cursor)

@@ -43,7 +43,8 @@ struct object *store_sweep(struct store *s, uint32_t *budget);
 /* The next object at or behind place *cursor, which moves behind it; NULL at the end. Start with 0. Borrowed. */
 struct object *store_next(const struct store *s, uint32_t *cursor);
 
-/* Keeps an index of objects by a number (0: in no group), to be asked for before the first object. */
+/* Keeps an index of objects by a number (0: in no group). A store has one: asked for again, it must be by the same function. Cheapest
+ * before the first object. */
 void store_group_by(struct store *s, uint64_t (*group_of)(const struct object *o));
 /* Members of a group in no order: start with *cursor = 0; NULL at the end. Borrowed; the store must not change in between. */
 struct object *store_group_next(const struct store *s, uint64_t group, uint32_t *cursor);

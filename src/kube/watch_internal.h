@@ -10,7 +10,7 @@
 
 struct watches {
     struct loop *loop;
-    struct logger logger;
+    struct logger logger, trouble_logger; /* the second one: said once for each watch and change, so never sampled */
     struct watch_periods periods;
     struct object_pool pool;
     struct list watches; /* those that can be found and those that are being emptied */

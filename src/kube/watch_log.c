@@ -37,8 +37,8 @@ static void say_forbidden(struct watch *w)
     struct buf rule;
     buf_init(&rule, 4 * KIB);
     print_rule(&rule, w);
-    log_warn(&w->set->logger, w->machine.synced_once ? lists_only : nothing,
-             F_CSTR("verb", w->denied_watch ? "watch" : "list"), F_STR("resource", watch_label(w)),
+    log_warn(&w->set->trouble_logger, w->machine.synced_once ? lists_only : nothing,
+             F_CSTR("verb", w->denied_watch ? "watch" : "list"), F_STR("watch", watch_label(w)),
              F_STR("rule", buf_view(&rule)), F_CSTR("error", w->denied_text));
     buf_deinit(&rule);
 }
@@ -46,15 +46,15 @@ static void say_forbidden(struct watch *w)
 static void say_failing(struct watch *w, const struct err *err)
 {
     struct watch_client *c = w->client;
-    const struct logger *logger = &w->set->logger;
+    const struct logger *logger = &w->set->trouble_logger;
     w->said_by_client = err->code == 0; /* no answer */
     if (!w->said_by_client) {
-        log_warn(logger, "A watch fails; it is tried again", F_STR("resource", watch_label(w)),
+        log_warn(logger, "A watch fails; it is tried again", F_STR("watch", watch_label(w)),
                  F_ERR(err));
     } else if (!c->is_unreachable) {
         c->is_unreachable = true;
         log_warn(logger, "The API server cannot be reached; its watches are tried again",
-                 F_STR("server", kube_client_server(c->kube)), F_STR("resource", watch_label(w)),
+                 F_STR("server", kube_client_server(c->kube)), F_STR("watch", watch_label(w)),
                  F_ERR(err));
     }
 }
@@ -62,9 +62,9 @@ static void say_failing(struct watch *w, const struct err *err)
 static void say_well_again(struct watch *w)
 {
     struct watch_client *c = w->client;
-    const struct logger *logger = &w->set->logger;
+    const struct logger *logger = &w->set->trouble_logger;
     if (!w->said_by_client) {
-        log_info(logger, "A watch is well again", F_STR("resource", watch_label(w)));
+        log_info(logger, "A watch is well again", F_STR("watch", watch_label(w)));
     } else if (c->is_unreachable) {
         c->is_unreachable = false;
         log_info(logger, "The API server can be reached again",
@@ -75,7 +75,7 @@ static void say_well_again(struct watch *w)
 
 void watch_say(struct watch *w, enum list_watch_say what, const struct err *err)
 {
-    const struct logger *logger = &w->set->logger;
+    const struct logger *logger = &w->set->trouble_logger;
     switch (what) {
     case LW_SAY_NOTHING:
         break;
@@ -86,7 +86,7 @@ void watch_say(struct watch *w, enum list_watch_say what, const struct err *err)
     case LW_SAY_NOT_SERVED:
         log_warn(logger,
                  "The API server does not serve this resource; it is looked for again now and then",
-                 F_STR("resource", watch_label(w)), F_ERR(err));
+                 F_STR("watch", watch_label(w)), F_ERR(err));
         set_trouble(w, WATCH_NOT_SERVED, err->text);
         break;
     case LW_SAY_FAILING:
@@ -99,25 +99,25 @@ void watch_say(struct watch *w, enum list_watch_say what, const struct err *err)
         break;
     case LW_SAY_EXPIRED:
         log_info(logger, "The version of a watch is too old; its objects are listed again",
-                 F_STR("resource", watch_label(w)));
+                 F_STR("watch", watch_label(w)));
         break;
     case LW_SAY_WENT_BACK:
         log_warn(logger,
                  "The API server's version went back (was etcd restored?); all objects are read "
                  "anew",
-                 F_STR("resource", watch_label(w)));
+                 F_STR("watch", watch_label(w)));
         break;
     case LW_SAY_NO_STREAMING:
         w->client->no_streaming = true;
         log_debug(logger, "The API server does not offer streaming lists, listing in pages",
-                  F_STR("resource", watch_label(w)), F_ERR(err));
+                  F_STR("watch", watch_label(w)), F_ERR(err));
         break;
     case LW_SAY_NO_PROTOBUF:
         log_warn(
             logger,
             "The API server's protobuf cannot be read; this watch goes on in JSON, which costs "
             "more",
-            F_STR("resource", watch_label(w)), F_ERR(err));
+            F_STR("watch", watch_label(w)), F_ERR(err));
         break;
     }
 }
@@ -126,10 +126,10 @@ void watch_say_synced(struct watch *w, bool is_first)
 {
     int64_t took_ns = loop_boot_ns(w->set->loop) - w->list_started_ns;
     if (is_first)
-        log_info(&w->set->logger, "A watch is synced", F_STR("resource", watch_label(w)),
+        log_info(&w->set->logger, "A watch is synced", F_STR("watch", watch_label(w)),
                  F_INT("objects", w->store.count), F_DOUBLE("seconds", (double)took_ns / 1e9));
     else
-        log_debug(&w->set->logger, "A watch is synced again", F_STR("resource", watch_label(w)),
+        log_debug(&w->set->logger, "A watch is synced again", F_STR("watch", watch_label(w)),
                   F_INT("objects", w->store.count), F_DOUBLE("seconds", (double)took_ns / 1e9));
 }
 
@@ -142,6 +142,6 @@ void watch_say_undecodable(struct watch *w, const struct watch_meta *meta, const
     uint64_t count = w->stats.decode_failures - w->decode_failures_logged;
     w->decode_failures_logged = w->stats.decode_failures;
     log_warn(&w->set->logger, "An object cannot be read; its last readable state is kept",
-             F_STR("resource", watch_label(w)), F_STR("namespace", meta->namespace),
+             F_STR("watch", watch_label(w)), F_STR("namespace", meta->namespace),
              F_STR("name", meta->name), F_INT("count", count), F_ERR(err));
 }

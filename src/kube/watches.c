@@ -40,6 +40,8 @@ struct watches *watches_new(struct loop *loop, const struct logger *logger)
     struct watches *set = mem_zalloc(sizeof *set);
     set->loop = loop;
     set->logger = *logger;
+    set->trouble_logger = *logger;
+    set->trouble_logger.unsampled = true;
     set->periods = watch_periods_default;
     object_pool_init(&set->pool, loop_hash_key(loop));
     list_init(&set->watches);

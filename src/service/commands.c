@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/limits.h"
+#include "service/command_migrate.h"
 #include "service/commands.h"
 #include "service/feature_gates.h"
 #include "service/settings_internal.h"
@@ -21,9 +22,10 @@ enum command {
     PRINT_CONFIG = 4,
     COMPONENTS = 8,
     FEATUREGATE = 16,
-    HELP = 32
+    MIGRATE = 32,
+    HELP = 64
 };
-enum { ANY_COMMAND = RUN | VALIDATE | PRINT_CONFIG | COMPONENTS | FEATUREGATE | HELP };
+enum { ANY_COMMAND = RUN | VALIDATE | PRINT_CONFIG | COMPONENTS | FEATUREGATE | MIGRATE | HELP };
 
 static const struct {
     const char *name;
@@ -35,10 +37,22 @@ static const struct {
     {"print-initial-config", PRINT_CONFIG, 0}, /* its older name */
     {"components", COMPONENTS, 0},
     {"featuregate", FEATUREGATE, 1},
+    {"migrate", MIGRATE, SIZE_MAX},
     {"help", HELP, 1},
 };
 
-enum flag { CONFIG, SET, FEATURE_GATES, VERSION, SHOW_HELP, MODE, FORMAT, DO_VALIDATE };
+enum flag {
+    CONFIG,
+    SET,
+    FEATURE_GATES,
+    VERSION,
+    SHOW_HELP,
+    MODE,
+    FORMAT,
+    DO_VALIDATE,
+    IN_PLACE,
+    DIFF
+};
 static const struct {
     const char *name;
     enum flag flag;
@@ -54,6 +68,8 @@ static const struct {
     {"mode", MODE, PRINT_CONFIG, NEEDS_VALUE, 0},
     {"format", FORMAT, PRINT_CONFIG, NEEDS_VALUE, 0},
     {"validate", DO_VALIDATE, PRINT_CONFIG, MAY_HAVE_VALUE, 0},
+    {"in-place", IN_PLACE, MIGRATE, NO_VALUE, 0},
+    {"diff", DIFF, MIGRATE, NO_VALUE, 0},
 };
 
 static const char help_text[] =
@@ -68,6 +84,7 @@ static const char help_text[] =
     "  print-config           Print the configuration in force, defaults included\n"
     "  components             List the components that can be configured\n"
     "  featuregate [ID]       List feature gates, or show one\n"
+    "  migrate FILE...        Rewrite files that still have singleton_receiver_creator\n"
     "  help                   This text\n"
     "\n"
     "Flags (validate and print-config know the first three as well):\n"
@@ -75,8 +92,8 @@ static const char help_text[] =
     "win\n"
     "  --set KEY=VALUE        One setting, over all files; dots separate keys: "
     "processors.batch.timeout=2s\n"
-    "  --feature-gates LIST   Gates of the Go collector: known ones are accepted and change "
-    "nothing\n"
+    "  --feature-gates LIST   Gates of the Go collector, a,-b: known ones are accepted; those without "
+    "effect are said\n"
     "  -v, --version          Print the version\n"
     "  -h, --help             This text\n"
     "\n"
@@ -84,6 +101,10 @@ static const char help_text[] =
     "  --mode MODE            redacted (default) or unredacted, which shows secrets\n"
     "  --format FORMAT        yaml (default) or json\n"
     "  --validate=false       Print even if the configuration breaks a rule\n"
+    "\n"
+    "Flags of migrate (without them the new text of one FILE goes to stdout):\n"
+    "  --in-place             Write the files themselves\n"
+    "  --diff                 Show what changes; with --in-place, what was changed\n"
     "\n"
     "Example:\n"
     "  baton --config=base.yaml --config=site.yaml --set=service.telemetry.logs.level=debug\n"
@@ -98,12 +119,13 @@ struct request {
     enum command command;
     struct config_source *sources;
     size_t source_count;
-    const char *words[3]; /* the command and its arguments */
+    const char **words; /* the command and its arguments */
     size_t word_count;
     size_t flag_index[64]; /* into flags: all that were given, to see if the command knows them */
     size_t flag_count;
-    bool help, version, validate;
+    bool help, version, validate, in_place, diff;
     struct buf notices; /* of feature gates */
+    str feature_gates;  /* all that were given, one after the other */
     str mode, format;
 };
 
@@ -286,6 +308,24 @@ static int list_gates(const struct request *r)
     return ok ? 0 : 1;
 }
 
+static int migrate(const struct request *r)
+{
+    const struct migrate_request request = {.paths = r->words + 1,
+                                            .path_count = r->word_count - 1,
+                                            .in_place = r->in_place,
+                                            .diff = r->diff};
+    struct buf out, errors;
+    buf_init(&out, 64 * MIB);
+    buf_init(&errors, 64 * MIB);
+    int exit_status = command_migrate(&request, &out, &errors);
+    fwrite(errors.data == NULL ? "" : errors.data, 1, errors.len, stderr);
+    if (!write_out(&out))
+        exit_status = 1;
+    buf_deinit(&out);
+    buf_deinit(&errors);
+    return exit_status;
+}
+
 /* ---- parsing ---- */
 
 /* "; did you mean --config?" for a word like config. */
@@ -337,6 +377,8 @@ static bool apply_flag(struct request *r, size_t index, const char *value, struc
     case FEATURE_GATES:
         if (!feature_gates_parse(str_from(value), r->arena, &r->notices, err))
             return err_wrap(err, "invalid argument \"%s\" for \"--feature-gates\" flag", value);
+        r->feature_gates = arena_printf(r->arena, "%.*s%s%s", STR_ARG(r->feature_gates),
+                                        r->feature_gates.len > 0 ? "," : "", value);
         return true;
     case VERSION:
         r->version = true;
@@ -349,6 +391,12 @@ static bool apply_flag(struct request *r, size_t index, const char *value, struc
         return true;
     case FORMAT:
         r->format = str_from(value);
+        return true;
+    case IN_PLACE:
+        r->in_place = true;
+        return true;
+    case DIFF:
+        r->diff = true;
         return true;
     case DO_VALIDATE:
         r->validate = true;
@@ -396,9 +444,7 @@ static bool parse_short(struct request *r, const char *arg, struct err *err)
 
 static bool add_word(struct request *r, const char *word)
 {
-    if (r->word_count < COUNT_OF(r->words))
-        r->words[r->word_count] = word;
-    r->word_count++;
+    r->words[r->word_count++] = word;
     return true;
 }
 
@@ -451,7 +497,7 @@ static bool check_flags(const struct request *r, struct err *err)
     for (size_t i = 0; i < r->flag_count; i++)
         if ((flags[r->flag_index[i]].commands & r->command) == 0)
             return err_set(err, "unknown flag: --%s (of %s)", flags[r->flag_index[i]].name,
-                           r->word_count > 0 ? r->words[0] : "running; it belongs to print-config");
+                           r->word_count > 0 ? r->words[0] : "running; it belongs to a command");
     return true;
 }
 
@@ -476,6 +522,8 @@ static int carry_out(struct request *r, enum command_action *action)
         return list_components(r);
     case FEATUREGATE:
         return list_gates(r);
+    case MIGRATE:
+        return migrate(r);
     case RUN:
     case HELP:
         break;
@@ -496,6 +544,7 @@ void command_line_parse(int argc, char **argv, const struct components *componen
     *out = (struct command_line){.action = COMMAND_DONE, .exit_status = 1};
     buf_init(&r.notices, 64 * KIB);
     r.sources = ARENA_ARRAY(arena, struct config_source, (size_t)argc);
+    r.words = ARENA_ARRAY(arena, const char *, (size_t)argc);
     if (parse_arguments(&r, argc, argv, &err) && find_command(&r, &err) && check_flags(&r, &err))
         out->exit_status = carry_out(&r, &out->action);
     else
@@ -503,4 +552,5 @@ void command_line_parse(int argc, char **argv, const struct components *componen
     buf_deinit(&r.notices);
     out->sources = r.sources;
     out->source_count = r.source_count;
+    out->feature_gates = r.feature_gates;
 }

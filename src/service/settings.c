@@ -1,13 +1,14 @@
 /*
  * A whole configuration: read, decoded, checked.
  *
- * Life of a load: locations to one tree (config_resolve) -> sections to components
- * (settings_components.c) -> service section (settings_pipelines.c, settings_telemetry.c) -> rules
+ * Life of a load: locations to one tree (config_resolve) -> what is of the past rewritten
+ * (migrate_tree) -> sections to components (settings_components.c) -> service section (settings_pipelines.c, settings_telemetry.c) -> rules
  * over the whole (settings_check.c). Faults are collected on the way; only an unreadable source
  * ends it early. Everything lives in the arena of the settings.
  *
  * Specification: collector_host 1.
  */
+#include "config/migrate.h"
 #include "service/settings_internal.h"
 
 static const struct config_field service_fields[] = {
@@ -64,9 +65,7 @@ static void load_connectors(struct loader *l, const struct node *connectors)
     for (const struct node *n = connectors->first; n != NULL; n = n->next) {
         str type, rest;
         str_cut(n->key, '/', &type, &rest);
-        config_error(l->m, &n->key_place, STR("connectors"),
-                     "unknown type: \"%.*s\" for id: \"%.*s\" (baton has no connectors)",
-                     STR_ARG(type), STR_ARG(n->key));
+        missing_add(l, "connectors", str_trim(type), n->key, &n->key_place);
     }
 }
 
@@ -96,9 +95,11 @@ struct settings *settings_load(const struct components *components,
         return s;
     }
     s->root = root;
+    migrate_tree(&s->arena, root, &s->messages);
     check_top_level(&l, root);
     load_components(&l, root);
     load_connectors(&l, node_get(root, STR("connectors")));
+    missing_report(&l);
     load_service(&l, root);
     check_settings(&l);
     return s;

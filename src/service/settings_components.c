@@ -6,7 +6,7 @@
  * extension is a rule over the whole, in settings_check.c.
  *
  * Ids with an unknown type are kept, without a type, so that what refers to them is not reported a
- * second time. Specification: collector_host 1.5, 1.6, 1.8; leader_election 0 (spellings).
+ * second time; they are reported together (settings_missing.c). Specification: collector_host 1.5, 1.6, 1.8; leader_election 0 (spellings).
  */
 #include "service/settings_internal.h"
 
@@ -89,38 +89,11 @@ static const struct node *without_elector(struct loader *l, struct component_set
 
 /* ---- one component ---- */
 
-static str known_types(struct loader *l, enum component_kind kind, str wrong)
-{
-    struct type_info info;
-    size_t count = 0;
-    while (type_at(l->components, kind, count, &info))
-        count++;
-    str *names = ARENA_ARRAY(l->arena, str, count);
-    for (size_t i = 0; i < count; i++)
-        if (type_at(l->components, kind, i, &info))
-            names[i] = str_from(info.name);
-    return config_choices(l->arena, wrong, names, count);
-}
-
-static void report_unknown_type(struct loader *l, const struct component_settings *c)
-{
-    str path = str_from(kind_section(c->kind));
-    if (c->kind == COMPONENT_EXPORTER && str_eqz(c->type_name, "logging")) {
-        config_error(l->m, &c->place, path,
-                     "the logging exporter has been deprecated, use the debug exporter instead");
-        return;
-    }
-    str types = known_types(l, c->kind, c->type_name);
-    config_error(l->m, &c->place, path,
-                 "unknown type: \"%.*s\" for id: \"%.*s\" (valid values: %.*s)",
-                 STR_ARG(c->type_name), STR_ARG(c->id), STR_ARG(types));
-}
-
 static void load_component(struct loader *l, struct component_settings *c, const struct node *n)
 {
     struct type_info info;
     if (!type_find(l->components, c->kind, c->type_name, &info)) {
-        report_unknown_type(l, c);
+        missing_add(l, kind_section(c->kind), c->type_name, c->id, &c->place);
         return;
     }
     /* All spellings of a leader elector are equal; elsewhere an alias is an old name. */

@@ -25,6 +25,12 @@ const char *kind_section(enum component_kind kind); /* "receivers" */
 struct pipeline_source { /* what a pipeline's messages point at */
     const struct node *node;
 };
+struct missing_component { /* of a type that baton does not have */
+    struct missing_component *next;
+    const char *section;
+    str type, id;
+    struct place place;
+};
 struct loader {
     const struct components *components;
     struct settings *s;
@@ -33,7 +39,12 @@ struct loader {
     const struct node *connectors; /* their ids, all of them refused; NULL: none */
     const struct node *extensions; /* service.extensions as written */
     struct pipeline_source *pipeline_sources;
+    struct missing_component *missing;
+    size_t missing_count;
 };
+/* settings_missing.c: all of them become one error. */
+void missing_add(struct loader *l, const char *section, str type, str id, const struct place *place);
+void missing_report(struct loader *l);
 /* settings_components.c: the four sections; ids that cannot be used are kept with a NULL type, for references to them. */
 void load_components(struct loader *l, const struct node *root);
 /* settings_pipelines.c: service.pipelines. */

@@ -6,6 +6,10 @@
  * alias copies that node, so that later stages may change one place without the other. A mapping
  * takes the entries of its `<<` in after its own ones, which therefore win.
  *
+ * Spans: libyaml counts characters, we bytes; marks come nearly in order, so that a cursor walks
+ * from one to the next. The end of a block collection is that of the last thing in it, since its
+ * own event comes after comments. (In UTF-16, spans mean nothing.)
+ *
  * Invariants: every node made, copies included, is counted against LIMIT_CONFIG_NODES, so that
  * nested aliases cannot grow without bound; no map has a key twice; keys are never NULL. After an
  * error nothing of the tree is used.
@@ -40,6 +44,9 @@ struct reader {
     str text;
     size_t node_count;
     struct map anchors; /* name -> struct anchor */
+    size_t mark_index;  /* a mark of libyaml, which counts characters, ... */
+    uint32_t mark_byte; /* ... and the byte where it is */
+    uint32_t last_end;  /* end of the last scalar, alias or bracket: where a block ends */
 };
 
 void place_print(struct buf *b, const struct place *p)
@@ -65,6 +72,34 @@ struct node *node_get(const struct node *map, str key)
 static struct place mark_place(const struct reader *r, yaml_mark_t mark)
 {
     return (struct place){r->source, (uint32_t)mark.line + 1, (uint32_t)mark.column + 1};
+}
+
+static bool is_inside_character(str text, uint32_t at)
+{
+    return at < text.len && ((unsigned char)text.data[at] & 0xc0) == 0x80;
+}
+
+static uint32_t mark_offset(struct reader *r, yaml_mark_t mark)
+{
+    for (; r->mark_index < mark.index && r->mark_byte < r->text.len; r->mark_index++)
+        do
+            r->mark_byte++;
+        while (is_inside_character(r->text, r->mark_byte));
+    for (; r->mark_index > mark.index && r->mark_byte > 0; r->mark_index--)
+        do
+            r->mark_byte--;
+        while (r->mark_byte > 0 && is_inside_character(r->text, r->mark_byte));
+    return r->mark_byte;
+}
+
+/* Of the event in r->event, which is whole in itself: a scalar, an alias, the end of a flow. */
+static struct byte_span event_span(struct reader *r)
+{
+    struct byte_span span = {.begin = mark_offset(r, r->event.start_mark)};
+    span.end = mark_offset(r, r->event.end_mark);
+    if (span.end > r->last_end)
+        r->last_end = span.end;
+    return span;
 }
 
 static void *fail(struct reader *r, struct place place, const char *text)
@@ -186,6 +221,7 @@ static struct node *copy_node(struct reader *r, const struct node *from, uint32_
     *n = *from;
     n->first = n->last = n->next = NULL;
     n->count = 0;
+    n->aliased = true;
     for (const struct node *child = from->first; child != NULL; child = child->next) {
         struct node *copy = copy_node(r, child, depth + 1);
         if (copy == NULL)
@@ -211,6 +247,7 @@ static struct anchor *remember(struct reader *r, const yaml_char_t *name, struct
 static struct node *read_alias(struct reader *r, uint32_t depth)
 {
     struct place place = mark_place(r, r->event.start_mark);
+    struct byte_span span = event_span(r);
     str name = str_from((const char *)r->event.data.alias.anchor);
     const struct anchor *a = map_get(&r->anchors, name);
     if (a == NULL || !a->complete) {
@@ -221,8 +258,10 @@ static struct node *read_alias(struct reader *r, uint32_t depth)
         return NULL;
     }
     struct node *copy = copy_node(r, a->node, depth);
-    if (copy != NULL)
+    if (copy != NULL) {
         copy->key = STR_NONE; /* was the original's; the new one's parent sets its own */
+        copy->span = span;
+    }
     return copy;
 }
 
@@ -282,6 +321,8 @@ static struct node *read_scalar(struct reader *r)
     n->text = arena_str(
         r->arena, str_make((const char *)r->event.data.scalar.value, r->event.data.scalar.length));
     n->quoted = r->event.data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+    n->anchored = r->event.data.scalar.anchor != NULL;
+    n->span = event_span(r);
     const yaml_char_t *tag = r->event.data.scalar.tag;
     if (tag != NULL && strcmp((const char *)tag, "!") != 0) {
         if (!apply_tag(r, n, tag))
@@ -302,6 +343,9 @@ static struct node *read_list(struct reader *r, uint32_t depth)
     struct node *list = new_node(r, NODE_LIST, mark_place(r, r->event.start_mark));
     if (list == NULL)
         return NULL;
+    list->flow = r->event.data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
+    list->anchored = r->event.data.sequence_start.anchor != NULL;
+    list->span.begin = mark_offset(r, r->event.start_mark);
     struct anchor *a = remember(r, r->event.data.sequence_start.anchor, list);
     for (;;) {
         if (!advance(r))
@@ -313,6 +357,7 @@ static struct node *read_list(struct reader *r, uint32_t depth)
             return NULL;
         append(list, item);
     }
+    list->span.end = list->flow ? event_span(r).end : r->last_end;
     if (a != NULL)
         a->complete = true;
     return list;
@@ -384,6 +429,7 @@ static void merge_one(struct key_index *index, struct node *map, struct node *fr
     for (struct node *n = from->first, *next; n != NULL; n = next) {
         next = n->next;
         if (index_find(index, map, n->key) == NULL) {
+            n->key_span = (struct byte_span){0};
             append(map, n);
             index_added(index, map);
         }
@@ -438,6 +484,7 @@ static bool read_member(struct reader *r, struct key_index *index, struct node *
     }
     value->key = text;
     value->key_place = key->place;
+    value->key_span = key->span;
     append(map, value);
     index_added(index, map);
     return true;
@@ -448,6 +495,9 @@ static struct node *read_map(struct reader *r, uint32_t depth)
     struct node *map = new_node(r, NODE_MAP, mark_place(r, r->event.start_mark));
     if (map == NULL)
         return NULL;
+    map->flow = r->event.data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
+    map->anchored = r->event.data.mapping_start.anchor != NULL;
+    map->span.begin = mark_offset(r, r->event.start_mark);
     struct anchor *a = remember(r, r->event.data.mapping_start.anchor, map);
     struct key_index index = {.hashed = false};
     struct node *merge = NULL;
@@ -455,6 +505,8 @@ static struct node *read_map(struct reader *r, uint32_t depth)
     while ((ok = advance(r)) && r->event.type != YAML_MAPPING_END_EVENT)
         if (!(ok = read_member(r, &index, map, &merge, depth)))
             break;
+    if (ok)
+        map->span.end = map->flow ? event_span(r).end : r->last_end;
     if (ok && merge != NULL)
         ok = merge_entries(r, &index, map, merge);
     if (index.hashed)
@@ -510,6 +562,8 @@ static bool read_document(struct reader *r, struct node **root)
 bool yaml_parse(struct arena *a, str source, str text, struct node **root, struct err *err)
 {
     struct reader r = {.arena = a, .err = err, .source = arena_str(a, source), .text = text};
+    if (str_starts_with(text, STR("\xef\xbb\xbf")))
+        r.mark_byte = 3; /* a byte order mark is not counted by marks */
     *root = NULL;
     CHECK(yaml_parser_initialize(&r.parser));
     yaml_parser_set_input_string(

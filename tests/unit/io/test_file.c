@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -252,12 +254,87 @@ static void test_abstract_socket_long_names_differ_at_the_end(void **state)
     close(fd_b);
 }
 
+static void assert_content(const char *path, const char *wanted)
+{
+    struct buf out;
+    struct err err;
+    buf_init(&out, 1000);
+    assert_true(file_read(path, &out, &err));
+    assert_string_equal(buf_cstr(&out), wanted);
+    buf_deinit(&out);
+}
+
+static int count_files(const char *name)
+{
+    char command[600];
+    (void)snprintf(command, sizeof(command), "exit $(ls -A '%s/%s' | wc -l)", folder, name);
+    return WEXITSTATUS(system(command));
+}
+
+static void test_replace(void **state)
+{
+    (void)state;
+    struct err err;
+    struct stat st;
+    char path[512], other[512];
+    (void)snprintf(path, sizeof(path), "%s", put("replace/a", "old", 3));
+    (void)snprintf(other, sizeof(other), "%s/replace/link", folder);
+    assert_int_equal(chmod(path, 0604), 0);
+    assert_int_equal(symlink("a", other), 0);
+    /* who has the old one open goes on with it */
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char before[4] = "";
+    assert_true(file_replace(path, STR("new"), &err));
+    assert_content(path, "new");
+    assert_int_equal(read(fd, before, 3), 3);
+    assert_string_equal(before, "old");
+    close(fd);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0604);
+    /* by a link: the file, not the link */
+    assert_true(file_replace(other, STR(""), &err));
+    assert_content(path, "");
+    assert_int_equal(lstat(other, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(count_files("replace"), 2);
+}
+
+static void test_replace_errors(void **state)
+{
+    (void)state;
+    struct err err;
+    char wanted[600];
+    assert_false(file_replace("/no/such/file", STR("x"), &err));
+    assert_int_equal(err.code, ENOENT);
+    assert_string_equal(err.text, "cannot write /no/such/file: No such file or directory");
+    assert_false(file_replace(folder, STR("x"), &err));
+    (void)snprintf(wanted, sizeof(wanted), "cannot write %s: it is no regular file", folder);
+    assert_string_equal(err.text, wanted);
+    /* no room: the old content stays, and nothing is left behind */
+    const char *path = put("limited/a", "old", 3);
+    pid_t pid = fork();
+    if (pid == 0) {
+        const struct rlimit limit = {4, 4};
+        signal(SIGXFSZ, SIG_IGN);
+        if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
+            _exit(2);
+        _exit(file_replace(path, STR("longer than four"), &err) || err.code != EFBIG);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_content(path, "old");
+    assert_int_equal(count_files("limited"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read),
         cmocka_unit_test(test_read_up_to_the_maximum_and_over_it),
         cmocka_unit_test(test_read_errors),
+        cmocka_unit_test(test_replace),
+        cmocka_unit_test(test_replace_errors),
         cmocka_unit_test(test_stamp_notices_rotation),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_host_name),

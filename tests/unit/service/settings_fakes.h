@@ -49,6 +49,30 @@ static const struct config_schema push_config_schema = {.name = "push",
                                                         .field_count = 2};
 static const struct config_schema empty_schema = {.name = "empty"};
 
+/* The keys of the leader elector, without its rules. */
+struct elector_config {
+    str auth_type, context, lease_name, lease_namespace;
+    int64_t lease_duration_ns, renew_deadline_ns, retry_period_ns;
+};
+#define ELECTOR_FIELD(name, kind, member)                                                          \
+    {                                                                                              \
+        .key = name, .type = kind, .offset = offsetof(struct elector_config, member)               \
+    }
+static const struct config_field elector_config_fields[] = {
+    ELECTOR_FIELD("auth_type", CONFIG_STR, auth_type),
+    ELECTOR_FIELD("context", CONFIG_STR, context),
+    ELECTOR_FIELD("lease_name", CONFIG_STR, lease_name),
+    ELECTOR_FIELD("lease_namespace", CONFIG_STR, lease_namespace),
+    ELECTOR_FIELD("lease_duration", CONFIG_DURATION, lease_duration_ns),
+    ELECTOR_FIELD("renew_deadline", CONFIG_DURATION, renew_deadline_ns),
+    ELECTOR_FIELD("retry_period", CONFIG_DURATION, retry_period_ns),
+};
+static const struct config_schema elector_config_schema = {.name = "k8s_leader_elector",
+                                                           .size = sizeof(struct elector_config),
+                                                           .fields = elector_config_fields,
+                                                           .field_count =
+                                                               COUNT_OF(elector_config_fields)};
+
 enum { ALL_SIGNALS = SIGNAL_METRICS | SIGNAL_LOGS | SIGNAL_TRACES };
 
 static inline struct elector *fake_type_elector(struct extension *x)
@@ -79,7 +103,7 @@ static const struct extension_type fake_health = {
 static const struct extension_type fake_elector_type = {.name = "k8s_leader_elector",
                                                         .aliases = elector_aliases,
                                                         .stability = "alpha",
-                                                        .schema = &empty_schema,
+                                                        .schema = &elector_config_schema,
                                                         .elector = fake_type_elector};
 
 static const struct receiver_type *const fake_receivers[] = {&fake_dummy, &fake_nop, NULL};

@@ -4,12 +4,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/limits.h"
 #include "service/commands.h"
+#include "service/feature_gates.h"
 #include "settings_fakes.h"
 
 struct fixture {
@@ -169,7 +171,7 @@ static void test_usage_errors(void **state)
     refused(f, RUN(f, "components", "--config=x"),
             "Error: unknown flag: --config (of components)\n");
     refused(f, RUN(f, "--mode=redacted", "--config=x"),
-            "Error: unknown flag: --mode (of running; it belongs to print-config)\n");
+            "Error: unknown flag: --mode (of running; it belongs to a command)\n");
     refused(f, RUN(f, "validate", "-v"), "Error: unknown flag: --version (of validate)\n");
     refused(f, RUN(f, "--version=1"), "Error: --version takes no argument\n");
     refused(f, RUN(f, "featuregate", "a", "b"),
@@ -279,6 +281,17 @@ static void test_feature_gates(void **state)
     assert_int_equal(RUN(f, "--config=x", "--feature-gates=confmap.enableMergeAppendOption"), 0);
     assert_string_equal(
         f->errors, "feature gate \"confmap.enableMergeAppendOption\" has no effect in baton\n");
+    static const char entity_gate[] = "pkg.experimentalmetricmetadata.useEntityEventsSpecification";
+    assert_false(feature_gates_enabled(f->line.feature_gates, entity_gate));
+    assert_true(feature_gates_enabled(f->line.feature_gates, "otelcol.printInitialConfig"));
+    assert_int_equal(
+        RUN(f, "--config=x", "--feature-gates=-service.partialReloadReceivers",
+            "--feature-gates=pkg.experimentalmetricmetadata.useEntityEventsSpecification"),
+        0);
+    assert_string_equal(f->errors, "");
+    assert_true(feature_gates_enabled(f->line.feature_gates, entity_gate));
+    assert_false(
+        feature_gates_enabled(f->line.feature_gates, "service.partialReloadReceivers"));
     refused(f, RUN(f, "--config=x", "--feature-gates=service.partialRelod"),
             "Error: invalid argument \"service.partialRelod\" for \"--feature-gates\" flag: no "
             "such feature gate \"service.partialRelod\". valid gates: "
@@ -321,6 +334,118 @@ static void test_help_and_version(void **state)
     }
 }
 
+/* ---- migrate ---- */
+
+#define OLD                                                                                        \
+    "receivers: {singleton_receiver_creator/a: {leader_election: {lease_name: l, lease_namespace: " \
+    "n}, receiver: {dummy: }}} # old\n"                                                            \
+    "exporters: {debug: }\n"                                                                       \
+    "service: {pipelines: {metrics: {receivers: [singleton_receiver_creator/a], exporters: "       \
+    "[debug]}}}\n"
+#define NEW                                                                                        \
+    "extensions:\n  k8s_leader_elector/a:\n    lease_name: l\n    lease_namespace: n\n"              \
+    "receivers: {dummy: {k8s_leader_elector: k8s_leader_elector/a}} # old\n"                       \
+    "exporters: {debug: }\n"                                                                       \
+    "service: {pipelines: {metrics: {receivers: [dummy], exporters: [debug]}}, extensions: "       \
+    "[k8s_leader_elector/a]}\n"
+
+static char *read_file(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    return contents(file);
+}
+
+static void assert_contains(const char *text, const char *words)
+{
+    if (strstr(text, words) == NULL)
+        fail_msg("\"%s\" is not in\n%s", words, text);
+}
+
+static void assert_file(const char *path, const char *wanted)
+{
+    char *got = read_file(path);
+    assert_string_equal(got, wanted);
+    mem_free(got);
+}
+
+static void test_migrate(void **state)
+{
+    struct fixture *f = *state;
+    char *old = write_file(f, "old.yaml", OLD), *bad = write_file(f, "none.yaml", "receivers: [");
+    char words[512];
+
+    assert_int_equal(RUN(f, "migrate", old), 0);
+    assert_string_equal(f->out, NEW);
+    snprintf(words, sizeof words, "\n%s: can be migrated\n", old);
+    assert_contains(f->errors, words);
+    assert_contains(f->errors, "receiver=\"dummy//singleton_receiver_creator/a\" to receiver=\"dummy\"");
+    assert_file(old, OLD);
+
+    assert_int_equal(RUN(f, "migrate", "--diff", old, f->good_path), 0);
+    snprintf(words, sizeof words, "--- %s\n+++ %s\n@@ -1,3 +1,7 @@\n-receivers: ", old, old);
+    assert_ptr_equal(strstr(f->out, words), f->out);
+    assert_contains(f->out, "\n exporters: {debug: }\n-service: ");
+    snprintf(words, sizeof words, "%s: has no singleton_receiver_creator, unchanged\n", f->good_path);
+    assert_contains(f->errors, words);
+    assert_file(old, OLD);
+
+    /* One that fails does not keep the others from being written. */
+    assert_int_equal(chmod(old, 0640), 0);
+    assert_int_equal(RUN(f, "migrate", bad, old, "/no/such/file", "--in-place"), 1);
+    assert_string_equal(f->out, "");
+    assert_contains(f->errors, "none.yaml: could not be migrated, unchanged\n");
+    assert_contains(f->errors, "old.yaml: migrated\n");
+    assert_contains(f->errors, "Error: cannot open /no/such/file: ");
+    assert_file(old, NEW);
+    assert_file(bad, "receivers: [");
+    struct stat st;
+    assert_int_equal(stat(old, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+
+    assert_int_equal(RUN(f, "migrate", old), 0);
+    assert_string_equal(f->out, NEW);
+    snprintf(words, sizeof words, "%s: has no singleton_receiver_creator, unchanged\n", old);
+    assert_string_equal(f->errors, words);
+
+    unlink(old);
+    unlink(bad);
+    mem_free(old);
+    mem_free(bad);
+}
+
+/* What had to be left out makes the status 1, and the rest is written. */
+static void test_migrate_partly(void **state)
+{
+    struct fixture *f = *state;
+    char *old = write_file(
+        f, "old.yaml",
+        "receivers: {singleton_receiver_creator/a: {leader_election: {lease_name: l, "
+        "lease_namespace: n, retry_period: 3}, receiver: {dummy: }}}\n"
+        "service: {pipelines: {metrics: {receivers: [singleton_receiver_creator/a]}}}\n");
+    assert_int_equal(RUN(f, "migrate", "--in-place", "--diff", old), 1);
+    assert_contains(f->errors, "old.yaml:1:97: receivers::singleton_receiver_creator/a::"
+                               "leader_election::retry_period: the old receiver ignored");
+    assert_contains(f->errors, "old.yaml: migrated, but for what the warnings say\n");
+    assert_contains(f->out, "+receivers: {dummy: {k8s_leader_elector: k8s_leader_elector/a}}\n");
+    char *text = read_file(old);
+    assert_null(strstr(text, "retry_period"));
+    mem_free(text);
+    unlink(old);
+    mem_free(old);
+}
+
+static void test_migrate_usage(void **state)
+{
+    struct fixture *f = *state;
+    refused(f, RUN(f, "migrate"), "Error: which file? baton migrate [--in-place] [--diff] FILE...\n");
+    refused(f, RUN(f, "migrate", f->good_path, f->bad_path),
+            "Error: several files would run into one on stdout");
+    refused(f, RUN(f, "migrate", "--config=x"), "Error: unknown flag: --config (of migrate)\n");
+    refused(f, RUN(f, "validate", "--diff"), "Error: unknown flag: --diff (of validate)\n");
+    refused(f, RUN(f, "migrate", f->dir), "Error: cannot read ");
+}
+
 /* A stdout that takes nothing is an error, not silence. */
 static void test_full_stdout(void **state)
 {
@@ -349,6 +474,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_components, setup, teardown),
         cmocka_unit_test_setup_teardown(test_feature_gates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_help_and_version, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_migrate, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_migrate_partly, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_migrate_usage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_stdout, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,18 @@ static struct settings *load(const char *text)
     return s;
 }
 
+/* With "f" for the name of the file. */
+static void print_text(struct buf *b, str text, str source)
+{
+    size_t at;
+    while (source.len > 0 && str_find(text, source, &at)) {
+        buf_append(b, text.data, at);
+        buf_byte(b, 'f');
+        text = str_skip(text, at + source.len);
+    }
+    buf_str(b, text);
+}
+
 /* Messages of one kind, with "f:" for the file. */
 static char *messages(const struct settings *s, bool errors)
 {
@@ -32,8 +44,10 @@ static char *messages(const struct settings *s, bool errors)
     for (const struct config_message *m = s->messages.first; m != NULL; m = m->next) {
         if (m->is_error != errors)
             continue;
-        buf_printf(&b, "f:%" PRIu32 ":%" PRIu32 ": %.*s%s%.*s\n", m->place.line, m->place.column,
-                   STR_ARG(m->path), m->path.len > 0 ? ": " : "", STR_ARG(m->text));
+        buf_printf(&b, "f:%" PRIu32 ":%" PRIu32 ": %.*s%s", m->place.line, m->place.column,
+                   STR_ARG(m->path), m->path.len > 0 ? ": " : "");
+        print_text(&b, m->text, m->place.source);
+        buf_byte(&b, '\n');
     }
     size_t len;
     return buf_take(&b, &len);
@@ -251,10 +265,10 @@ static void test_top_level(void **state)
         "f:3:45: service::pipelines::metrics: references receiver \"dummy\" which is not "
         "configured; there are no receivers\n");
     bad(BASE "connectors: {forward: , routing/x: }\n",
-        "f:4:14: connectors: unknown type: \"forward\" for id: \"forward\" (baton has no "
-        "connectors)\n"
-        "f:4:25: connectors: unknown type: \"routing\" for id: \"routing/x\" (baton has no "
-        "connectors)\n");
+        "f:4:14: 2 components are of types that baton does not have:\n"
+        "  f:4:14: connectors: unknown type: \"forward\" for id: \"forward\"\n"
+        "  f:4:25: connectors: unknown type: \"routing\" for id: \"routing/x\"\n"
+        "  baton has no connectors\n");
     bad("service: 5\nreceivers: {nop: }\nexporters: {debug: }\n",
         "f:1:10: service: expected a map or struct, got \"int\"\n"
         "f:1:1: service::pipelines: service must have at least one pipeline\n");
@@ -264,8 +278,14 @@ static void test_components_faults(void **state)
 {
     (void)state;
     bad("receivers: {dumy/1: , dummy: }\nexporters: {debug: , logging: }\n" PIPELINE,
+        "f:1:13: 2 components are of types that baton does not have:\n"
+        "  f:1:13: receivers: unknown type: \"dumy\" for id: \"dumy/1\"; did you mean \"dummy\"?\n"
+        "  f:2:22: exporters: unknown type: \"logging\" for id: \"logging\"; it is named debug now\n"
+        "  baton has receivers: dummy, nop; exporters: debug, push_grpc\n");
+    bad("receivers: {dumy/1: , dummy: }\nexporters: {debug: }\n" PIPELINE,
         "f:1:13: receivers: unknown type: \"dumy\" for id: \"dumy/1\" (valid values: dummy, nop; "
-        "did you mean \"dummy\"?)\n"
+        "did you mean \"dummy\"?)\n");
+    bad("receivers: {dummy: }\nexporters: {debug: , logging: }\n" PIPELINE,
         "f:2:22: exporters: the logging exporter has been deprecated, use the debug exporter "
         "instead\n");
     bad("receivers: {dummy: , ' dummy': , 'a b': , dummy/: }\nexporters: {debug: }\n" PIPELINE,
@@ -277,6 +297,169 @@ static void test_components_faults(void **state)
         "f:1:21: receivers::dummy: has invalid keys: intervall; did you mean \"interval\"?\n"
         "f:1:57: receivers::dummy/2::interval: must be at least 1s\n"
         "f:1:72: receivers::dummy/3: expected a map or struct, got \"string\"\n");
+}
+
+/* What Kyma's Telemetry manager generates for its agents, with the components of that collector: all that is missing in one error,
+ * sorted by place, and nothing else. */
+static void test_generated(void **state)
+{
+    (void)state;
+    bad("extensions:\n"
+        "  health_check: {}\n"
+        "  pprof: {endpoint: \"127.0.0.1:1777\"}\n"
+        "  k8s_leader_elector: {}\n"
+        "service:\n"
+        "  extensions: [health_check, pprof, k8s_leader_elector]\n"
+        "  telemetry:\n"
+        "    metrics:\n"
+        "      readers:\n"
+        "        - pull: {exporter: {prometheus: {host: \"${env:MY_POD_IP:-127.0.0.1}\", port: 8888}}}\n"
+        "    logs: {level: info, encoding: json}\n"
+        "  pipelines:\n"
+        "    metrics/input:\n"
+        "      receivers: [k8s_cluster, kymastats, otlp]\n"
+        "      processors: [memory_limiter, k8sattributes, transform/set-kyma-input-name]\n"
+        "      exporters: [routing/enrichment]\n"
+        "    metrics/enrichment:\n"
+        "      receivers: [routing/enrichment]\n"
+        "      processors: [filter/drop-envoy]\n"
+        "      exporters: [forward]\n"
+        "    metrics/output:\n"
+        "      receivers: [forward]\n"
+        "      processors: [batch]\n"
+        "      exporters: [push, otlphttp/backend]\n"
+        "receivers:\n"
+        "  k8s_cluster: {auth_type: serviceAccount, collection_interval: 30s, k8s_leader_elector: "
+        "k8s_leader_elector}\n"
+        "  kymastats:\n"
+        "    auth_type: serviceAccount\n"
+        "    collection_interval: 30s\n"
+        "    resources:\n"
+        "      - {group: operator.kyma-project.io, version: v1beta1, resource: telemetries}\n"
+        "    k8s_leader_elector: k8s_leader_elector\n"
+        "  otlp: {protocols: {grpc: {endpoint: \"0.0.0.0:4317\"}}}\n"
+        "processors:\n"
+        "  batch: {}\n"
+        "  memory_limiter: {check_interval: 1s, limit_percentage: 75}\n"
+        "  k8sattributes: {auth_type: serviceAccount}\n"
+        "  filter/drop-envoy: {error_mode: ignore}\n"
+        "  transform/set-kyma-input-name: {error_mode: ignore}\n"
+        "exporters:\n"
+        "  push: {endpoint: x}\n"
+        "  otlphttp/backend: {endpoint: \"https://x\"}\n"
+        "connectors:\n"
+        "  routing/enrichment: {default_pipelines: [metrics/enrichment]}\n"
+        "  forward: {}\n",
+        "f:3:3: 11 components are of types that baton does not have:\n"
+        "  f:3:3: extensions: unknown type: \"pprof\" for id: \"pprof\"\n"
+        "  f:26:3: receivers: unknown type: \"k8s_cluster\" for id: \"k8s_cluster\"\n"
+        "  f:27:3: receivers: unknown type: \"kymastats\" for id: \"kymastats\"\n"
+        "  f:33:3: receivers: unknown type: \"otlp\" for id: \"otlp\"\n"
+        "  f:36:3: processors: unknown type: \"memory_limiter\" for id: \"memory_limiter\"\n"
+        "  f:37:3: processors: unknown type: \"k8sattributes\" for id: \"k8sattributes\"\n"
+        "  f:38:3: processors: unknown type: \"filter\" for id: \"filter/drop-envoy\"\n"
+        "  f:39:3: processors: unknown type: \"transform\" for id: \"transform/set-kyma-input-name\"\n"
+        "  f:42:3: exporters: unknown type: \"otlphttp\" for id: \"otlphttp/backend\"\n"
+        "  f:44:3: connectors: unknown type: \"routing\" for id: \"routing/enrichment\"\n"
+        "  f:45:3: connectors: unknown type: \"forward\" for id: \"forward\"\n"
+        "  baton has receivers: dummy, nop; processors: batch; exporters: debug, push_grpc; extensions: "
+        "health_check, k8s_leader_elector; no connectors\n");
+}
+
+/* More than are shown; the count is right. */
+static void test_many_missing(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, MIB);
+    buf_text(&b, BASE "processors:\n");
+    for (unsigned i = 0; i < LIMIT_CONFIG_MESSAGES + 5; i++)
+        buf_printf(&b, "  nosuch/%u:\n", i);
+    struct settings *s = load(buf_cstr(&b));
+    assert_int_equal(s->messages.error_count, 1);
+    size_t at;
+    assert_true(str_find(s->messages.first->text, STR(":204:3: processors: unknown type"), &at));
+    assert_true(str_ends_with(s->messages.first->text,
+                              STR("  and 5 more\n  baton has processors: batch")));
+    assert_true(str_starts_with(s->messages.first->text, STR("205 components")));
+    settings_free(s);
+    buf_deinit(&b);
+}
+
+/* ---- singleton_receiver_creator ---- */
+
+#define OLD_SINGLETON                                                                              \
+    "receivers:\n"                                                                                 \
+    "  singleton_receiver_creator/s:\n"                                                            \
+    "    leader_election: {lease_name: l, lease_namespace: \"${env:BATON_TEST_NS:-n}\"}\n"         \
+    "    receiver:\n"                                                                              \
+    "      dummy:\n"
+
+static void test_singleton(void **state)
+{
+    (void)state;
+    struct settings *s = good(OLD_SINGLETON
+                              "        interval: 5s\n"
+                              "        note: ${env:BATON_TEST_SECRET:-s3cret}\n"
+                              "exporters: {debug: }\n"
+                              "service: {pipelines: {metrics: {receivers: "
+                              "[singleton_receiver_creator/s], exporters: [debug]}}}\n");
+    const struct component_settings *dummy = settings_find(s, COMPONENT_RECEIVER, STR("dummy"));
+    const struct component_settings *elector =
+        settings_find(s, COMPONENT_EXTENSION, STR("k8s_leader_elector/s"));
+    assert_int_equal(s->component_count, 3);
+    assert_true(dummy != NULL && dummy->used && elector != NULL && elector->used);
+    assert_true(str_eqz(dummy->elector_id, "k8s_leader_elector/s"));
+    assert_int_equal(((const struct dummy_config *)dummy->config)->interval_ns, 5 * SECOND);
+    assert_true(str_eqz(s->pipelines[0].receivers.items[0], "dummy"));
+    char *warnings = messages(s, false);
+    /* One, with the new YAML, and no value that came from the environment. */
+    assert_string_equal(
+        warnings,
+        "f:2:3: receivers: singleton_receiver_creator is a receiver of the past: this "
+        "configuration is read as\n"
+        "    extensions:\n"
+        "      k8s_leader_elector/s:\n"
+        "        lease_name: l\n"
+        "        lease_namespace: \"${env:BATON_TEST_NS:-n}\"\n"
+        "    receivers:\n"
+        "      dummy: # its settings as they are, and\n"
+        "        k8s_leader_elector: k8s_leader_elector/s\n"
+        "    service:\n"
+        "      extensions: [k8s_leader_elector/s]\n"
+        "      pipelines:\n"
+        "        metrics:\n"
+        "          receivers: [dummy]\n"
+        "  To have it written: baton migrate --in-place f\n");
+    mem_free(warnings);
+    settings_free(s);
+}
+
+/* Faults lead into the file as it is, and each is said once. */
+static void test_singleton_faults(void **state)
+{
+    (void)state;
+#define REST                                                                                       \
+    "exporters: {debug: }\nservice: {pipelines: {metrics: {receivers: "                            \
+    "[singleton_receiver_creator/s], exporters: [debug]}}}\n"
+    bad(OLD_SINGLETON "        intervall: 5s\n" REST,
+        "f:6:9: receivers::dummy: has invalid keys: intervall; did you mean \"interval\"?\n");
+    bad("receivers: {singleton_receiver_creator/s: {receiver: {dummy: , nop: }}}\n" REST,
+        "f:1:64: receivers::singleton_receiver_creator/s::receiver: holds 2 receivers, of which the "
+        "old receiver ran one at random: keep one; the others need a singleton_receiver_creator of "
+        "their own\n");
+    bad("receivers: {singleton_receiver_creator/s: {receiver: {nosuch: }}}\n" REST,
+        "f:1:55: receivers: unknown type: \"nosuch\" for id: \"nosuch\" (valid values: dummy, "
+        "nop)\n");
+    bad("receivers: {singleton_receiver_creator/s: {receiver: {dummy: }}}\nextensions: 5\n" REST,
+        "f:2:13: extensions: expected a map of ids to configurations, such as "
+        "\"leader_elector:\"\n"
+        "f:1:13: service::extensions: references extension \"k8s_leader_elector/s\" which is not "
+        "configured; there are no extensions\n"
+        "f:1:13: receivers::dummy::k8s_leader_elector: receiver \"dummy\" names extension "
+        "\"k8s_leader_elector/s\", which is not configured; there are no extensions; configure it "
+        "under extensions and list it in service::extensions\n");
+#undef REST
 }
 
 static void test_references(void **state)
@@ -508,7 +691,14 @@ static void test_print(void **state)
                                 "        headers:\n"
                                 "            authorization: \"[REDACTED]\"\n"
                                 "extensions:\n"
-                                "    leaderelector: {}\n"
+                                "    leaderelector:\n"
+                                "        auth_type: \"\"\n"
+                                "        context: \"\"\n"
+                                "        lease_name: \"\"\n"
+                                "        lease_namespace: \"\"\n"
+                                "        lease_duration: 0s\n"
+                                "        renew_deadline: 0s\n"
+                                "        retry_period: 0s\n"
                                 "service:\n"
                                 "    extensions:\n"
                                 "        - leaderelector\n"
@@ -545,6 +735,10 @@ int main(void)
         cmocka_unit_test(test_components),     cmocka_unit_test(test_elector_spellings),
         cmocka_unit_test(test_telemetry),      cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_top_level),      cmocka_unit_test(test_components_faults),
+        cmocka_unit_test(test_generated),
+        cmocka_unit_test(test_many_missing),
+        cmocka_unit_test(test_singleton),
+        cmocka_unit_test(test_singleton_faults),
         cmocka_unit_test(test_references),     cmocka_unit_test(test_pipelines),
         cmocka_unit_test(test_elector_faults), cmocka_unit_test(test_telemetry_faults),
         cmocka_unit_test(test_unreadable),     cmocka_unit_test(test_rule_errors),

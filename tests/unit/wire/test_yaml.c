@@ -702,6 +702,81 @@ static void test_place_print(void **state)
     buf_deinit(&b);
 }
 
+/* ---- spans ---- */
+
+/* The node at a path like "a/b/2", with its text as the span says. */
+static void expect_span(struct fixture *f, const char *text, const char *path, const char *key,
+                        const char *value)
+{
+    if (!parse(f, text))
+        fail_msg("%s", f->err.text);
+    const struct node *n = f->root;
+    str rest = str_from(path), part;
+    while (rest.len > 0) {
+        str_cut(rest, '/', &part, &rest);
+        uint64_t index;
+        if (n->kind == NODE_MAP) {
+            n = node_get(n, part);
+        } else {
+            assert_true(str_to_u64(part, &index));
+            n = n->first;
+            while (index-- > 0)
+                n = n->next;
+        }
+        assert_non_null(n);
+    }
+    if (key != NULL) {
+        str got = str_make(text + n->key_span.begin, n->key_span.end - n->key_span.begin);
+        if (!str_eqz(got, key))
+            fail_msg("%s: key is \"%.*s\", should be \"%s\"", path, STR_ARG(got), key);
+    }
+    str got = str_make(text + n->span.begin, n->span.end - n->span.begin);
+    if (!str_eqz(got, value))
+        fail_msg("%s: value is \"%.*s\", should be \"%s\"", path, STR_ARG(got), value);
+}
+
+static void test_spans(void **state)
+{
+    struct fixture *f = *state;
+    const char *text = "\xef\xbb\xbf# é 漢\r\n'a é': \"x🙂\" # c\r\nb: &k [1, {c: , d: y z}, *k2 ]\r\n"
+                       "k2:\r\n- |\r\n  t\r\n\r\n# c\r\n-\r\n- q: r\r\n  s: !!str 5 # d\r\n\r\n# end\r\nz:";
+    /* an alias must come behind its anchor */
+    assert_false(parse(f, text));
+    text = "\xef\xbb\xbf# é 漢\r\n'a é': &k2 \"x🙂\" # c\r\nb: &k [1, {c: , d: y z}, *k2 ]\r\n"
+           "k2:\r\n- |\r\n  t\r\n\r\n# c\r\n-\r\n- q: r\r\n  s: !!str 5 # d\r\n\r\n# end\r\nz:";
+    expect_span(f, text, "a é", "'a é'", "&k2 \"x🙂\"");
+    expect_span(f, text, "b", "b", "&k [1, {c: , d: y z}, *k2 ]");
+    expect_span(f, text, "b/0", NULL, "1");
+    expect_span(f, text, "b/1", NULL, "{c: , d: y z}");
+    expect_span(f, text, "b/1/c", "c", "");
+    expect_span(f, text, "b/1/d", "d", "y z");
+    expect_span(f, text, "b/2", NULL, "*k2");
+    expect_span(f, text, "k2", "k2", "- |\r\n  t\r\n\r\n# c\r\n-\r\n- q: r\r\n  s: !!str 5");
+    expect_span(f, text, "k2/0", NULL, "|\r\n  t\r\n\r\n");
+    expect_span(f, text, "k2/1", NULL, "");
+    expect_span(f, text, "k2/2", NULL, "q: r\r\n  s: !!str 5");
+    expect_span(f, text, "k2/2/s", "s", "!!str 5");
+    expect_span(f, text, "z", "z", "");
+    assert_true(f->root->last->span.begin == strlen(text));
+    assert_true(node_get(f->root, STR("b"))->anchored && node_get(f->root, STR("b"))->flow);
+    assert_false(node_get(f->root, STR("k2"))->flow);
+}
+
+static void test_spans_of_aliases(void **state)
+{
+    struct fixture *f = *state;
+    const char *text = "a: &a {x: 1}\nb: *a\nc: {<<: *a, y: 2}\nd:\n  e: f\n  <<: {z: 3}\n";
+    expect_span(f, text, "b", "b", "*a");
+    expect_span(f, text, "c", "c", "{<<: *a, y: 2}");
+    expect_span(f, text, "d", "d", "e: f\n  <<: {z: 3}");
+    const struct node *b = node_get(f->root, STR("b")), *c = node_get(f->root, STR("c"));
+    assert_true(b->aliased && b->first->aliased && !c->aliased);
+    /* what was merged is not written where it is found */
+    assert_int_equal(node_get(c, STR("x"))->key_span.end, 0);
+    assert_true(node_get(c, STR("y"))->key_span.end > 0);
+    assert_int_equal(node_get(node_get(f->root, STR("d")), STR("z"))->key_span.end, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -722,6 +797,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_print, setup, teardown),
         cmocka_unit_test_setup_teardown(test_print_strings, setup, teardown),
         cmocka_unit_test_setup_teardown(test_print_numbers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_spans, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_spans_of_aliases, setup, teardown),
         cmocka_unit_test_setup_teardown(test_place_print, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
