@@ -58,7 +58,7 @@
 #define LIMIT_LIST_IDLE_MS 60000               /* nothing on a list for so long; the server's own bound for all of one */
 #define LIMIT_STREAMING_IDLE_MS 30000          /* nothing of a streaming list for so long: the server does not know what was asked */
 #define LIMIT_WATCH_LINGER_MS 5000             /* a store without users is kept for so long: a reload uses it again */
-#define LIMIT_LISTS_AT_ONCE 8                  /* pages under way of one client: a server's seats are few, and libcurl opens connections past 100 */
+#define LIMIT_LISTS_AT_ONCE 8                  /* pages under way of one client: a server has few seats for lists */
 #define LIMIT_SELECTOR_BYTES (8 * KIB)         /* label and field selector of a watch, encoded: URLs end at 16 KiB */
 #define LIMIT_SWEEP_SLICE_MS 2                 /* of the work after a list, before others have their turn */
 
