@@ -83,7 +83,7 @@
 #define LIMIT_RETRY_DELAY_MIN_MS 10            /* between two attempts of a request, whatever initial_interval says */
 
 /* -- entity events of k8s_cluster -- */
-#define LIMIT_JOURNAL_PERIOD_S 60              /* of kept changes: two lease durations, if there is no Lease to ask */
+#define LIMIT_JOURNAL_PERIOD_S 60              /* changes are kept for the next leader, where no Lease says how late it may be */
 #define LIMIT_JOURNAL_BYTES (8 * MIB)          /* of these changes: about 10,000 of pods */
 #define LIMIT_POSITION_BYTES (2 * KIB)         /* of LIMIT_NOTE_BYTES, which other receivers share */
 #define LIMIT_POSITION_AHEAD_S 120             /* a new leader's watch may be behind its predecessor's; a silent one is found after 90 s */

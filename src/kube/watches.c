@@ -370,7 +370,9 @@ struct store *watch_store(struct watch *w)
 
 str watch_resource_version(const struct watch *w)
 {
-    return w->synced ? str_from(w->machine.resource_version) : STR("");
+    bool taking_over =
+        w->sync_due; /* the list is read, but what it has not is still in the store */
+    return w->synced && !taking_over ? str_from(w->machine.resource_version) : STR("");
 }
 
 str watch_label(const struct watch *w)

@@ -303,6 +303,51 @@ static void test_where_the_journal_ends(void **state)
     }
 }
 
+static void test_how_long_changes_are_kept(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t lease_s, kept_s;
+    } cases[] = {{15, 30}, {2, 4}, {0, 60}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pair p = pair_new();
+        p.b->lease_duration_ns = cases[i].lease_s * SECOND;
+        put(p.b, "x", 101);
+        replica_run_ms(p.b, cases[i].kept_s * 1000 - 500);
+        assert_false(journal_is_empty(&p.b->k.entities->journal));
+        replica_run_ms(p.b, 2000);
+        assert_true(journal_is_empty(&p.b->k.entities->journal));
+        pair_free(&p);
+    }
+}
+
+/* The receiver was stopped and started again: who leaves a watch does not see what it sees. */
+static void test_watches_that_were_left(void **state)
+{
+    (void)state;
+    for (int changed = 0; changed < 2; changed++) {
+        struct pair p = pair_new();
+        put(p.a, "x", 101);
+        replica_run_ms(p.a, 100);
+        entities_deactivate(p.a->k.entities);
+        entities_stop(p.a->k.entities);
+        replica_forget(p.a);
+        if (changed)
+            put(p.a, "x", 102);
+        replica_run_ms(p.a, 2000);
+        replica_activate(p.a, replica_position(p.a));
+        replica_run_ms(p.a, 1000);
+        for (size_t i = 0; i < p.a->k.stream_count; i++)
+            entities_state(p.a->k.entities, &p.a->streams[i]);
+        replica_run_ms(p.a, 1000);
+        expect_pods(p.a, changed ? "50 102" : "", "");
+        put(p.a, "x", 103);
+        replica_run_ms(p.a, 1000);
+        expect_pods(p.a, "103", "");
+        pair_free(&p);
+    }
+}
+
 /* The last change that left is the last one that was sent: nothing is missing. */
 static void test_the_very_end_of_the_journal(void **state)
 {
@@ -701,6 +746,8 @@ int main(void)
         TEST(test_a_young_successor_in_a_quiet_cluster),
         TEST(test_a_successor_that_is_behind),
         TEST(test_where_the_journal_ends),
+        TEST(test_how_long_changes_are_kept),
+        TEST(test_watches_that_were_left),
         TEST(test_the_very_end_of_the_journal),
         TEST(test_a_bounded_journal),
         TEST(test_a_leader_without_room_for_too_long),
