@@ -364,6 +364,8 @@ def kind_case(name):
         listed = "?fieldSelector=metadata.name%3D" + o["metadata"]["name"]
         out.append(ask(s, "GET", collection(name) + listed))
         out.append(ask(s, "GET", collection(name) + listed, accept=f"{PROTOBUF};as=PartialObjectMetadataList;{META},application/json"))
+        if name == "quota":  # or later pods would have to keep to it
+            out.append(ask(s, "DELETE", path))
         return out
     run.__name__ = "protobuf_of_" + name
     return run
