@@ -77,6 +77,8 @@ class Side:
     def stop(self):
         self.process.stop()
         self.sink.stop()
+        status = self.process.popen.returncode
+        assert status == 0, f"{self.name} ended with {status}:\n" + "\n".join(self.process.err.texts()[-30:])
 
 
 def start_reference(kubeconfig):
@@ -120,14 +122,11 @@ class Pair:
         return "\n".join(side.process.err.texts()[-15:])
 
     def stop(self):
-        for side in self.sides:
-            side.stop()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
+        """The reference last: if ours did not end well, that is what one wants to read."""
+        try:
+            self.ours.stop()
+        finally:
+            self.reference.stop()
 
 
 def merged(base, more):

@@ -13,6 +13,7 @@ import (
 	colmetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
+	resource "go.opentelemetry.io/proto/otlp/resource/v1"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -81,6 +82,26 @@ func TestContent(t *testing.T) {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("%s: no %s in %s", encoding, want, out)
 			}
+		}
+	}
+}
+
+func TestResource(t *testing.T) {
+	_, out, client := startSink(t, false)
+	r := request()
+	r.ResourceMetrics[0].Resource = &resource.Resource{
+		Attributes: []*common.KeyValue{{Key: "uid", Value: &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: "a"}}}, {Key: "uid"}},
+		EntityRefs: []*common.EntityRef{{Type: "k8s.pod", IdKeys: []string{"uid"}, DescriptionKeys: []string{"name"}}},
+	}
+	if _, err := client.Export(context.Background(), r); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`"attrs":{"uid":"a","uid (again)":null}`,
+		`"entities":[{"type":"k8s.pod","id":["uid"],"description":["name"]}]`,
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %s in %s", want, out)
 		}
 	}
 }
