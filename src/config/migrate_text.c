@@ -708,7 +708,6 @@ static enum migrate_result rewrite(struct rewriter *w, str source, str *out)
     if (!edit_extensions(w) || !edit_service(w))
         return MIGRATE_FAILED;
     edit_references(w);
-    migration_advise(&w->p);
     if (!editor_apply(&w->e, out)) {
         refuse(w, &w->p.singletons[0].place, STR("receivers"),
                "aliases make edits overlap: write the new form by hand");
@@ -716,6 +715,7 @@ static enum migrate_result rewrite(struct rewriter *w, str source, str *out)
     }
     if (!verify(w, source, *out) || m->error_count > 0)
         return MIGRATE_FAILED;
+    migration_advise(&w->p);
     return w->p.lost_count > 0 ? MIGRATE_PARTLY : MIGRATE_DONE;
 }
 
