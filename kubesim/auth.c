@@ -104,8 +104,8 @@ bool auth_identify(struct kubesim_call *call)
         set_identity(call, str_from(u->name), str_from(u->groups));
         return impersonate(call);
     }
-    struct failure f = {.code = 401, .reason = "Unauthorized", .message = STR("Unauthorized")};
-    answer_failure(call, &f);
+    struct status f = {.code = 401, .reason = "Unauthorized", .message = STR("Unauthorized")};
+    answer_status(call, &f);
     return false;
 }
 
@@ -212,7 +212,7 @@ static bool role_allows(struct kubesim *sim, struct arena *a, const struct dom *
     if (!in_cluster && namespace.len == 0)
         return false;
     str key = object_key(a, in_cluster ? STR_NONE : namespace, dom_text(role_ref, "name"));
-    const struct sim_object *role = table_get(roles, key);
+    struct sim_object *role = table_get(roles, key);
     const struct dom *rules = role == NULL ? NULL : dom_getz(object_tree(a, role), "rules");
     for (const struct dom *r = rules == NULL ? NULL : rules->first; r != NULL; r = r->next) {
         if (role_rule_allows(a, r, what))

@@ -16,6 +16,8 @@
  */
 #include "kubesim/sim.h"
 
+#include "kubesim/generate.h"
+
 void sim_wake_at(struct kubesim *sim, int64_t now_ns)
 {
     if (now_ns < sim->wake_ns)
@@ -283,10 +285,11 @@ int64_t kubesim_tick(struct kubesim *sim)
         kubesim_freeze(sim, false);
     if (sim->frozen)
         return sim->frozen_until_ns;
+    int64_t churn_ns = churn_run(sim, now_ns);
     if (sim->wake_ns <= now_ns) {
         sim->wake_ns = INT64_MAX;
         list_for_each_safe (node, &sim->calls)
             call_tick(CONTAINER_OF(node, struct kubesim_call, node), now_ns);
     }
-    return sim->wake_ns;
+    return churn_ns < sim->wake_ns ? churn_ns : sim->wake_ns;
 }

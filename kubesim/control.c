@@ -15,12 +15,16 @@
  *                            of watches are lost
  *   POST /_sim/rollback      {"resource_version":N}: objects and counter as they were then, all
  *                            connections cut
- *   GET  /_sim/state         resourceVersion, numbers of objects, frozen or not
+ *   POST /_sim/generate      {"spec":"pods=1000,seed=7"}: the cluster of --generate
+ *   POST /_sim/churn?rate=N  changes of that cluster a second from now on; 0: none
+ *   GET  /_sim/state         resourceVersion, numbers of objects, frozen or not, changes so far
  *
  * An unknown member of a body is an error: a test that misspells a fault must not pass because of
  * it.
  */
 #include "kubesim/sim.h"
+
+#include "kubesim/generate.h"
 
 static bool bad(struct kubesim_call *call, const char *text)
 {
@@ -284,9 +288,42 @@ static void control_state(struct kubesim_call *call)
     for (size_t i = 0; i < sim->table_count; i++)
         buf_printf(&b, "%s\"%s\":%zu", i == 0 ? "" : ",", sim->tables[i]->kind->plural,
                    sim->tables[i]->count);
-    buf_text(&b, "}}\n");
+    buf_byte(&b, '}');
+    if (sim->generator != NULL)
+        buf_printf(&b,
+                   ",\"churn\":{\"rate\":%" PRIu32 ",\"created\":%" PRIu64 ",\"modified\":%" PRIu64
+                   ",\"deleted\":%" PRIu64 "}",
+                   sim->generator->churn_rate, sim->generator->created, sim->generator->modified,
+                   sim->generator->deleted);
+    buf_text(&b, "}\n");
     answer_json(call, 200, &b);
     buf_deinit(&b);
+}
+
+static void control_generate(struct kubesim_call *call)
+{
+    struct err err;
+    const struct dom *body = control_body(call, "spec");
+    if (body == NULL)
+        return;
+    if (kubesim_generate(call->sim, dom_text(body, "spec"), &err))
+        answer_done(call);
+    else
+        bad(call, err.text);
+}
+
+static void control_churn(struct kubesim_call *call)
+{
+    struct err err;
+    str text = STR_NONE;
+    uint64_t rate;
+    if (!query_get(&call->query, "rate", &text) || !str_to_u64(text, &rate) ||
+        rate > LIMIT_SIM_CHURN_PER_S)
+        fail_bad_request(call, "rate must be a number up to %d", LIMIT_SIM_CHURN_PER_S);
+    else if (kubesim_churn(call->sim, (uint32_t)rate, &err))
+        answer_done(call);
+    else
+        bad(call, err.text);
 }
 
 void control_execute(struct kubesim_call *call)
@@ -305,6 +342,8 @@ void control_execute(struct kubesim_call *call)
         {"unfreeze", "POST", control_unfreeze},
         {"restart", "POST", control_restart},
         {"rollback", "POST", control_rollback},
+        {"generate", "POST", control_generate},
+        {"churn", "POST", control_churn},
         {"state", "GET", control_state},
     };
     str name = call->route.segment_count > 1 ? call->route.segments[1] : STR_NONE;

@@ -31,6 +31,7 @@ struct kubesim_config {
     uint64_t hash_key[2];
     size_t window_events;          /* changes that each resource remembers for watches; 0: LIMIT_SIM_WINDOW_EVENTS */
     int64_t bookmark_interval_ns;  /* 0: one minute */
+    bool openshift;                /* serve quota.openshift.io/v1 clusterresourcequotas, too */
     bool rbac;                     /* false: a known user may do everything that no rule denies; true: Roles and bindings decide */
     str anonymous_user;            /* who sends no credentials; empty: system:anonymous, who may only ask for health and version */
 };
@@ -91,6 +92,11 @@ size_t kubesim_drop_watches(struct kubesim *sim, enum kubesim_drop how, str user
 void kubesim_restart(struct kubesim *sim, int64_t down_ns); /* cuts everything, keeps the objects, forgets the windows */
 /* Objects and resourceVersion as they were at `resource_version`, as after a restored backup; cuts everything. */
 NODISCARD bool kubesim_rollback(struct kubesim *sim, uint64_t resource_version, struct err *err);
+/* Fills the tables with a generated cluster, once: "pods=10000[,nodes=100][,deployments=1000]...[,seed=1]"; kinds by their plurals, in
+ * proportion to the pods if they are not named. */
+NODISCARD bool kubesim_generate(struct kubesim *sim, str spec, struct err *err);
+/* So many changes a second happen to the generated cluster from now on, in kubesim_tick; 0: none. */
+NODISCARD bool kubesim_churn(struct kubesim *sim, uint32_t changes_per_s, struct err *err);
 /* A fault rule as JSON, see control.c. */
 NODISCARD bool kubesim_fault_add(struct kubesim *sim, str json, uint64_t *id, struct err *err);
 

@@ -182,17 +182,13 @@ static bool check_preconditions(struct kubesim_call *call, const struct delete_o
 
 static void answer_success(struct kubesim_call *call, const struct sim_object *o)
 {
-    struct buf b;
-    buf_init(&b, 8 * KIB);
-    buf_printf(&b,
-               "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Success\","
-               "\"details\":{\"name\":\"%.*s\",",
-               STR_ARG(o->name));
-    if (o->kind->group[0] != '\0')
-        buf_printf(&b, "\"group\":\"%s\",", o->kind->group);
-    buf_printf(&b, "\"kind\":\"%s\",\"uid\":\"%.*s\"}}\n", o->kind->plural, STR_ARG(o->uid));
-    answer_json(call, 200, &b);
-    buf_deinit(&b);
+    struct status done = {.success = true,
+                          .has_details = true,
+                          .name = o->name,
+                          .group = str_from(o->kind->group),
+                          .kind = str_from(o->kind->plural),
+                          .uid = o->uid};
+    answer_status(call, &done);
 }
 
 static bool is_immortal(const struct sim_object *o)

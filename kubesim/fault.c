@@ -324,13 +324,13 @@ static const char *default_reason(int status)
 void fault_answer(struct kubesim_call *call)
 {
     const struct sim_fault *f = call->fault;
-    struct failure failure = {.code = f->status,
-                              .reason = f->reason != NULL ? f->reason : default_reason(f->status),
-                              .message = f->message != NULL ? str_from(f->message)
-                                                            : STR("a fault rule says so"),
-                              .retry_after_s = (int)f->retry_after_s};
+    struct status failure = {.code = f->status,
+                             .reason = f->reason != NULL ? f->reason : default_reason(f->status),
+                             .message = f->message != NULL ? str_from(f->message)
+                                                           : STR("a fault rule says so"),
+                             .retry_after_s = (int)f->retry_after_s};
     if (f->body == NULL) {
-        answer_failure(call, &failure);
+        answer_status(call, &failure);
         return;
     }
     answer_text(call, f->status,

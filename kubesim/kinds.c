@@ -19,11 +19,11 @@ static const struct sim_field lease_spec_fields[] = {
     /* Feature gate CoordinatedLeaderElection, off. */
     {"strategy", 6, SIM_STRING, SIM_IGNORED, NULL},
     {"preferredHolder", 7, SIM_STRING, SIM_IGNORED, NULL},
-    {NULL},
+    SIM_END,
 };
 static const struct sim_field lease_fields[] = {
     {"spec", 2, SIM_OBJECT, SIM_ALWAYS, lease_spec_fields},
-    {NULL},
+    SIM_END,
 };
 
 static void lease_check(const struct dom *object, struct sim_causes *c)
@@ -56,17 +56,25 @@ static const struct sim_kind lease_kind = {
 
 static const struct sim_field namespace_spec_fields[] = {
     {"finalizers", 1, SIM_STRINGS, SIM_OMIT_EMPTY, NULL},
-    {NULL},
+    SIM_END,
+};
+static const struct sim_field namespace_condition_fields[] = {
+    {"type", 1, SIM_STRING, SIM_ALWAYS, NULL},
+    {"status", 2, SIM_STRING, SIM_ALWAYS, NULL},
+    {"lastTransitionTime", 4, SIM_TIME, SIM_ALWAYS, NULL},
+    {"reason", 5, SIM_STRING, SIM_OMIT_EMPTY, NULL},
+    {"message", 6, SIM_STRING, SIM_OMIT_EMPTY, NULL},
+    SIM_END,
 };
 static const struct sim_field namespace_status_fields[] = {
     {"phase", 1, SIM_STRING, SIM_OMIT_EMPTY, NULL},
-    {"conditions", 2, SIM_ANY, SIM_OMIT_EMPTY, NULL},
-    {NULL},
+    {"conditions", 2, SIM_OBJECTS, SIM_OMIT_EMPTY, namespace_condition_fields},
+    SIM_END,
 };
 static const struct sim_field namespace_fields[] = {
     {"spec", 2, SIM_OBJECT, SIM_ALWAYS, namespace_spec_fields},
     {"status", 3, SIM_OBJECT, SIM_ALWAYS, namespace_status_fields},
-    {NULL},
+    SIM_END,
 };
 
 /* The label with the name is always there; finalizers and phase are the server's. */
@@ -118,34 +126,34 @@ static const struct sim_field policy_rule_fields[] = {
     {"resources", 3, SIM_STRINGS, SIM_OMIT_EMPTY, NULL},
     {"resourceNames", 4, SIM_STRINGS, SIM_OMIT_EMPTY, NULL},
     {"nonResourceURLs", 5, SIM_STRINGS, SIM_OMIT_EMPTY, NULL},
-    {NULL},
+    SIM_END,
 };
 static const struct sim_field subject_fields[] = {
     {"kind", 1, SIM_STRING, SIM_ALWAYS, NULL},
     {"apiGroup", 2, SIM_STRING, SIM_OMIT_EMPTY, NULL},
     {"name", 3, SIM_STRING, SIM_ALWAYS, NULL},
     {"namespace", 4, SIM_STRING, SIM_OMIT_EMPTY, NULL},
-    {NULL},
+    SIM_END,
 };
 static const struct sim_field role_ref_fields[] = {
     {"apiGroup", 1, SIM_STRING, SIM_ALWAYS, NULL},
     {"kind", 2, SIM_STRING, SIM_ALWAYS, NULL},
     {"name", 3, SIM_STRING, SIM_ALWAYS, NULL},
-    {NULL},
+    SIM_END,
 };
 static const struct sim_field role_fields[] = {
     {"rules", 2, SIM_OBJECTS, SIM_POINTER, policy_rule_fields},
-    {NULL},
+    SIM_END,
 };
 static const struct sim_field cluster_role_fields[] = {
     {"rules", 2, SIM_OBJECTS, SIM_POINTER, policy_rule_fields},
     {"aggregationRule", 0, SIM_ANY, SIM_POINTER, NULL},
-    {NULL},
+    SIM_END,
 };
 static const struct sim_field binding_fields[] = {
     {"subjects", 2, SIM_OBJECTS, SIM_OMIT_EMPTY, subject_fields},
     {"roleRef", 3, SIM_OBJECT, SIM_ALWAYS, role_ref_fields},
-    {NULL},
+    SIM_END,
 };
 
 static void role_check(const struct dom *object, struct sim_causes *c)
@@ -191,6 +199,22 @@ const struct sim_kind *const sim_kinds_builtin[] = {
     &role_binding_kind,
     &cluster_role_kind,
     &cluster_role_binding_kind,
+    &sim_pod_kind,
+    &sim_node_kind,
+    &sim_replication_controller_kind,
+    &sim_resource_quota_kind,
+    &sim_service_kind,
+    &sim_persistent_volume_kind,
+    &sim_persistent_volume_claim_kind,
+    &sim_endpoints_kind,
+    &sim_deployment_kind,
+    &sim_replica_set_kind,
+    &sim_stateful_set_kind,
+    &sim_daemon_set_kind,
+    &sim_job_kind,
+    &sim_cron_job_kind,
+    &sim_hpa_kind,
+    &sim_endpoint_slice_kind,
     NULL,
 };
 

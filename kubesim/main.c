@@ -39,9 +39,10 @@ struct texts {
     size_t count;
 };
 struct options {
-    const char *listen, *dir, *anonymous;
+    const char *listen, *dir, *anonymous, *generate;
     struct texts users, allow, deny, faults;
-    bool plain, rbac, exit_on_eof, outlive_parent;
+    bool plain, rbac, openshift, exit_on_eof, outlive_parent;
+    uint32_t churn;
     size_t window;
     int64_t bookmark_ms;
 };
@@ -52,24 +53,29 @@ static const char *const default_users[] = {"baton-a", "baton-b", "nobody"};
 
 static void usage(FILE *out)
 {
-    fputs("usage: kubesim --dir DIR [option]...\n"
-          "An API server in memory. Prints \"ready KUBECONFIG URL\" when it accepts requests.\n"
-          "  --dir DIR             folder for certificates, tokens and kubeconfig files; made if "
-          "absent\n"
-          "  --listen HOST:PORT    default 127.0.0.1:0 (0: a free port); [::1]:0 for IPv6\n"
-          "  --plain               HTTP without TLS; requests without a token are admin's\n"
-          "  --user NAME[:GROUP]   one more user with a token and a kubeconfig (repeatable)\n"
-          "  --anonymous NAME      who sends no token (default: nobody that has rights)\n"
-          "  --rbac                users may do what Roles and bindings allow; without it, "
-          "everything\n"
-          "  --allow, --deny USER:VERB:RESOURCE[:NAMESPACE[:NAME]]   rules; parts may be *, or "
-          "lists with commas (repeatable)\n"
-          "  --fault JSON          a fault rule (repeatable)\n"
-          "  --window N            changes that watches can start from, for each resource\n"
-          "  --bookmark-ms N       time between bookmarks, default 60000\n"
-          "  --exit-on-stdin-eof   stop when standard input ends\n"
-          "  --outlive-parent      do not stop when the parent process dies\n",
-          out);
+    fputs(
+        "usage: kubesim --dir DIR [option]...\n"
+        "An API server in memory. Prints \"ready KUBECONFIG URL\" when it accepts requests.\n"
+        "  --dir DIR             folder for certificates, tokens and kubeconfig files; made if "
+        "absent\n"
+        "  --listen HOST:PORT    default 127.0.0.1:0 (0: a free port); [::1]:0 for IPv6\n"
+        "  --plain               HTTP without TLS; requests without a token are admin's\n"
+        "  --user NAME[:GROUP]   one more user with a token and a kubeconfig (repeatable)\n"
+        "  --anonymous NAME      who sends no token (default: nobody that has rights)\n"
+        "  --rbac                users may do what Roles and bindings allow; without it, "
+        "everything\n"
+        "  --allow, --deny USER:VERB:RESOURCE[:NAMESPACE[:NAME]]   rules; parts may be *, or "
+        "lists with commas (repeatable)\n"
+        "  --fault JSON          a fault rule (repeatable)\n"
+        "  --generate SPEC       a cluster, e.g. pods=10000,seed=7 or pods=100,nodes=3,jobs=0; what is "
+        "not named is in proportion\n"
+        "  --churn N             changes a second of the generated cluster\n"
+        "  --openshift           serve quota.openshift.io/v1 clusterresourcequotas, too\n"
+        "  --window N            changes that watches can start from, for each resource\n"
+        "  --bookmark-ms N       time between bookmarks, default 60000\n"
+        "  --exit-on-stdin-eof   stop when standard input ends\n"
+        "  --outlive-parent      do not stop when the parent process dies\n",
+        out);
 }
 
 static bool add_text(struct texts *t, const char *text)
@@ -126,6 +132,16 @@ static int read_option(struct options *o, int option)
         ok = read_count(optarg, 1000000000, &number);
         o->bookmark_ms = (int64_t)number;
         break;
+    case 'g':
+        o->generate = optarg;
+        break;
+    case 'c':
+        ok = read_count(optarg, LIMIT_SIM_CHURN_PER_S, &number);
+        o->churn = (uint32_t)number;
+        break;
+    case 's':
+        o->openshift = true;
+        break;
     case 'e':
         o->exit_on_eof = true;
         break;
@@ -154,6 +170,9 @@ static int read_options(struct options *o, int argc, char **argv)
                                           {"allow", required_argument, NULL, 'a'},
                                           {"deny", required_argument, NULL, 'y'},
                                           {"fault", required_argument, NULL, 'f'},
+                                          {"generate", required_argument, NULL, 'g'},
+                                          {"churn", required_argument, NULL, 'c'},
+                                          {"openshift", no_argument, NULL, 's'},
                                           {"window", required_argument, NULL, 'w'},
                                           {"bookmark-ms", required_argument, NULL, 'b'},
                                           {"exit-on-stdin-eof", no_argument, NULL, 'e'},
@@ -333,6 +352,10 @@ static bool configure(struct kubesim *sim, const struct options *o, const char *
         ok = kubesim_rule_add(sim, false, str_from(o->deny.items[i]), err);
     for (size_t i = 0; ok && i < o->faults.count; i++)
         ok = kubesim_fault_add(sim, str_from(o->faults.items[i]), &id, err);
+    if (ok && o->generate != NULL)
+        ok = kubesim_generate(sim, str_from(o->generate), err);
+    if (ok && o->churn > 0)
+        ok = kubesim_churn(sim, o->churn, err);
     return ok;
 }
 
@@ -399,6 +422,7 @@ static bool run_simulator(const struct options *o, struct kubesim_http *http, in
                                     .window_events = o->window,
                                     .bookmark_interval_ns = o->bookmark_ms * 1000000,
                                     .rbac = o->rbac,
+                                    .openshift = o->openshift,
                                     .anonymous_user = str_from(anonymous)};
     CHECK(getrandom(config.hash_key, sizeof config.hash_key, 0) == sizeof config.hash_key);
     struct kubesim *sim = kubesim_new(&config);

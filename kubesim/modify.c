@@ -50,10 +50,10 @@ static struct dom *apply(struct kubesim_call *call, enum patch_type type, struct
     struct err err;
     if (type == PATCH_JSON) {
         struct dom *d = patch_json(a, target, patch, &err);
-        struct failure f = {.code = 422, .reason = "Invalid", .has_details = true};
+        struct status f = {.code = 422, .reason = "Invalid", .has_details = true};
         if (d == NULL && err.code == 422) {
             f.message = arena_str(a, str_from(err.text));
-            answer_failure(call, &f);
+            answer_status(call, &f);
         } else if (d == NULL) {
             fail_bad_request(call, "%s", err.text);
         }
@@ -99,11 +99,11 @@ void verb_patch(struct kubesim_call *call)
     struct sim_object *old = call_object(call, call->attributes.name);
     struct err err;
     if (type == PATCH_NONE) {
-        struct failure f = {.code = 415,
-                            .reason = "UnsupportedMediaType",
-                            .has_details = true,
-                            .message = STR("the Content-Type must be one of the patch types")};
-        answer_failure(call, &f);
+        struct status f = {.code = 415,
+                           .reason = "UnsupportedMediaType",
+                           .has_details = true,
+                           .message = STR("the Content-Type must be one of the patch types")};
+        answer_status(call, &f);
         return;
     }
     if (old == NULL && type != PATCH_APPLY) {

@@ -56,8 +56,51 @@ static struct dom *read_time(struct arena *a, struct pb *p, bool micro)
     return d;
 }
 
+static struct dom *read_text(struct arena *a, struct pb *p)
+{
+    str text = pb_bytes(p);
+    if (!str_is_utf8(text) && p->error == NULL)
+        p->error = "a text is not UTF-8";
+    return dom_string(a, text);
+}
+
+/* {string = 1} */
+static struct dom *read_quantity(struct arena *a, struct pb *p)
+{
+    struct pb m = pb_message(p);
+    struct dom *d = dom_string(a, STR(""));
+    while (pb_next(&m)) {
+        if (m.field == 1)
+            d = read_text(a, &m);
+        else
+            pb_skip(&m);
+    }
+    pb_join(p, &m);
+    return d;
+}
+
+/* {type = 1, intVal = 2, strVal = 3}; type 1 is a string. */
+static struct dom *read_int_or_string(struct arena *a, struct pb *p)
+{
+    struct pb m = pb_message(p);
+    int64_t type = 0;
+    struct dom *number = dom_number(a, 0), *text = dom_string(a, STR(""));
+    while (pb_next(&m)) {
+        if (m.field == 1)
+            type = pb_i64(&m);
+        else if (m.field == 2)
+            number = dom_number(a, pb_i32(&m));
+        else if (m.field == 3)
+            text = read_text(a, &m);
+        else
+            pb_skip(&m);
+    }
+    pb_join(p, &m);
+    return type == 1 ? text : number;
+}
+
 /* {key = 1, value = 2} */
-static void read_map_entry(struct arena *a, struct pb *p, struct dom *map)
+static void read_map_entry(struct arena *a, struct pb *p, struct dom *map, bool quantities)
 {
     struct pb m = pb_message(p);
     str key = STR_NONE, value = STR_NONE;
@@ -65,7 +108,7 @@ static void read_map_entry(struct arena *a, struct pb *p, struct dom *map)
         if (m.field == 1)
             key = pb_bytes(&m);
         else if (m.field == 2)
-            value = pb_bytes(&m);
+            value = quantities ? read_quantity(a, &m)->text : pb_bytes(&m);
         else
             pb_skip(&m);
     }
@@ -110,21 +153,27 @@ static void add_item(struct pb *p, struct dom *array, struct dom *item)
         p->error = "a list has too many items";
 }
 
-static struct dom *read_text(struct arena *a, struct pb *p)
-{
-    str text = pb_bytes(p);
-    if (!str_is_utf8(text) && p->error == NULL)
-        p->error = "a text is not UTF-8";
-    return dom_string(a, text);
-}
-
 static void read_field(struct arena *a, struct pb *p, const struct sim_field *f, struct dom *object,
                        int depth)
 {
     str name = str_from(f->name);
+    if (f->presence == SIM_EMPTY || f->presence == SIM_IGNORED) {
+        pb_skip(p);
+        return;
+    }
     switch (f->type) {
     case SIM_ANY:
+    case SIM_RAW:
         pb_skip(p);
+        break;
+    case SIM_QUANTITY:
+        dom_set(object, name, read_quantity(a, p));
+        break;
+    case SIM_QUANTITY_MAP:
+        read_map_entry(a, p, collection(a, object, f, DOM_OBJECT), true);
+        break;
+    case SIM_INT_OR_STRING:
+        dom_set(object, name, read_int_or_string(a, p));
         break;
     case SIM_STRING:
         dom_set(object, name, read_text(a, p));
@@ -146,7 +195,7 @@ static void read_field(struct arena *a, struct pb *p, const struct sim_field *f,
         add_item(p, collection(a, object, f, DOM_ARRAY), read_text(a, p));
         break;
     case SIM_STRING_MAP:
-        read_map_entry(a, p, collection(a, object, f, DOM_OBJECT));
+        read_map_entry(a, p, collection(a, object, f, DOM_OBJECT), false);
         break;
     case SIM_OBJECT:
         dom_set(object, name, read_nested(a, p, f->fields, depth));

@@ -14,6 +14,9 @@
  */
 #include "kubesim/sim.h"
 
+#include "kubesim/template.h"
+#include "wire/pb.h"
+
 /* -- get -- */
 
 void verb_get(struct kubesim_call *call)
@@ -143,27 +146,34 @@ static bool choose_state(struct kubesim_call *call, const struct list_options *o
     return true;
 }
 
-static void print_list_head(struct kubesim_call *call, enum view view, uint64_t version, str token,
-                            size_t remaining)
+/* Everything that a list says besides its items. */
+struct list_answer {
+    struct accepted form;
+    uint64_t version;
+    str token;
+    size_t remaining;
+};
+
+static void print_list_head(struct kubesim_call *call, const struct list_answer *l)
 {
     const struct sim_kind *kind = call->table->kind;
     struct buf *b = &call->out;
-    if (view == VIEW_TABLE)
+    if (l->form.view == VIEW_TABLE)
         buf_text(b, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\"");
-    else if (view == VIEW_METADATA)
+    else if (l->form.view == VIEW_METADATA)
         buf_text(b, "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/v1\"");
     else
         buf_printf(b, "{\"kind\":\"%s\",\"apiVersion\":\"%s%s%s\"", kind->list_kind, kind->group,
                    kind->group[0] == '\0' ? "" : "/", kind->version);
-    buf_printf(b, ",\"metadata\":{\"resourceVersion\":\"%" PRIu64 "\"", version);
-    if (token.len > 0) {
+    buf_printf(b, ",\"metadata\":{\"resourceVersion\":\"%" PRIu64 "\"", l->version);
+    if (l->token.len > 0) {
         buf_text(b, ",\"continue\":");
-        buf_json_string(b, token);
+        buf_json_string(b, l->token);
     }
-    if (remaining > 0)
-        buf_printf(b, ",\"remainingItemCount\":%zu", remaining);
+    if (l->remaining > 0)
+        buf_printf(b, ",\"remainingItemCount\":%zu", l->remaining);
     buf_text(b, "},");
-    if (view == VIEW_TABLE) {
+    if (l->form.view == VIEW_TABLE) {
         table_columns_print(b, kind, false);
         buf_text(b, ",\"rows\":[");
     } else {
@@ -171,49 +181,98 @@ static void print_list_head(struct kubesim_call *call, enum view view, uint64_t 
     }
 }
 
-void list_fill(struct kubesim_call *call)
+/* The envelope's lengths come first, so all items are measured before the first is printed. */
+static void print_protobuf_head(struct kubesim_call *call, const struct list_answer *l)
+{
+    const struct sim_kind *kind = call->table->kind;
+    const struct object_list *objects = &call->list.objects;
+    bool only_metadata = l->form.view == VIEW_METADATA;
+    struct object_form form = {.protobuf = true, .only_metadata = only_metadata};
+    struct proto_type type = {kind->group, kind->version, kind->list_kind};
+    struct buf meta;
+    if (only_metadata)
+        type = (struct proto_type){"meta.k8s.io", "v1", "PartialObjectMetadataList"};
+    buf_init(&meta, 16 * KIB);
+    /* meta/v1 ListMeta: selfLink 1, resourceVersion 2, continue 3, remainingItemCount 4 */
+    pb_put_bytes_always(&meta, 1, STR_NONE);
+    pb_put_bytes_always(&meta, 2, arena_printf(&call->arena, "%" PRIu64, l->version));
+    pb_put_bytes_always(&meta, 3, l->token);
+    pb_put_u64(&meta, 4, l->remaining);
+    size_t size = proto_bytes_size(meta.len);
+    for (size_t i = 0; i < objects->count; i++)
+        size += proto_bytes_size(object_protobuf_size(objects->items[i], form));
+    proto_envelope_begin(&call->out, &type, size);
+    pb_put_bytes_always(&call->out, 1, buf_view(&meta));
+    buf_deinit(&meta);
+}
+
+static void print_item(struct kubesim_call *call, struct sim_object *o, int64_t wall_ns)
 {
     struct list_source *l = &call->list;
     struct buf *b = &call->out;
+    bool only_metadata = l->form.view == VIEW_METADATA;
+    struct object_form form = {
+        .protobuf = l->form.protobuf, .typed = only_metadata, .only_metadata = only_metadata};
+    if (form.protobuf) {
+        proto_bytes_begin(b, 2, object_protobuf_size(o, form));
+        object_print(b, o, form);
+        return;
+    }
+    buf_text(b, l->pos == 0 ? "" : ",");
+    if (l->form.view == VIEW_TABLE)
+        table_row_print(b, o, 0, l->include_object, wall_ns);
+    else
+        object_print(b, o, form);
+}
+
+void list_fill(struct kubesim_call *call)
+{
+    struct list_source *l = &call->list;
     int64_t wall_ns = call->sim->config.wall_ns(call->sim->config.arg);
     if (l->pos > l->objects.count)
         return;
-    while (l->pos < l->objects.count && b->len < LIMIT_SIM_CHUNK_BYTES) {
-        const struct sim_object *o = l->objects.items[l->pos];
-        buf_text(b, l->pos == 0 ? "" : ",");
-        if (l->view == VIEW_TABLE)
-            table_row_print(b, o, 0, l->include_object, wall_ns);
-        else
-            object_print(b, o,
-                         (struct object_form){.typed = l->view == VIEW_METADATA,
-                                              .only_metadata = l->view == VIEW_METADATA});
-        l->pos++;
+    for (; l->pos < l->objects.count && call->out.len < LIMIT_SIM_CHUNK_BYTES; l->pos++)
+        print_item(call, l->objects.items[l->pos], wall_ns);
+    if (l->pos < l->objects.count)
+        return;
+    if (l->form.protobuf)
+        proto_envelope_end(&call->out);
+    else
+        buf_text(&call->out, "]}\n");
+    l->pos++;
+}
+
+/* Enough to tell whether the list is short. */
+static size_t size_estimate(const struct object_list *objects)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < objects->count; i++) {
+        const struct sim_object *o = objects->items[i];
+        size += o->template == NULL ? o->json.end : o->template->json.image.end;
     }
-    if (l->pos == l->objects.count) {
-        buf_text(b, "]}\n");
-        l->pos++;
-    }
+    return size;
 }
 
 /* Takes the objects. */
-static void answer_list(struct kubesim_call *call, enum view view, struct object_list objects,
-                        uint64_t version, str token, size_t remaining)
+static void answer_list(struct kubesim_call *call, const struct list_answer *l,
+                        struct object_list objects)
 {
     int include = INCLUDE_METADATA;
-    size_t size = 0;
-    call->list = (struct list_source){.objects = objects, .view = view};
-    if (view == VIEW_TABLE && !include_object_parse(call, &include))
+    call->list = (struct list_source){.objects = objects, .form = l->form};
+    if (l->form.view == VIEW_TABLE && !include_object_parse(call, &include))
         return;
     call->list.include_object = include;
     call->source = SOURCE_LIST;
     call->head.status = 200;
-    call->head.content_type = "application/json";
+    call->head.content_type =
+        l->form.protobuf ? "application/vnd.kubernetes.protobuf" : "application/json";
     call->head.content_length = -1;
     buf_clear(&call->out);
-    print_list_head(call, view, version, token, remaining);
-    for (size_t i = 0; i < objects.count; i++)
-        size += objects.items[i]->body.len;
-    if (size > LIMIT_SIM_ANSWER_BUFFERED_BYTES)
+    if (l->form.protobuf)
+        print_protobuf_head(call, l);
+    else
+        print_list_head(call, l);
+    if (size_estimate(&objects) > LIMIT_SIM_ANSWER_BUFFERED_BYTES)
         return;
     while (call->list.pos <= objects.count) {
         struct buf all = call->out; /* list_fill stops at a chunk; set aside what is there */
@@ -231,29 +290,28 @@ void verb_list(struct kubesim_call *call)
 {
     struct list_options o;
     struct err err;
-    enum view view = accept_parse(call->request.accept, true);
+    struct list_answer answer = {.form = call_accept(call, ACCEPT_MANY)};
     struct table_query q = {
         .namespace = call->attributes.namespace, .labels = &o.labels, .fields = &o.fields};
     struct object_list objects;
-    size_t remaining;
-    str token = STR_NONE;
     if (!list_options_parse(&o, &call->arena, &call->query, &err)) {
         fail_bad_request(call, "%s", err.text);
         return;
     }
     if (!list_options_check(call, &o) || !choose_state(call, &o, &q))
         return;
-    table_list(call->table, &q, &objects, &remaining);
-    uint64_t version = q.resource_version > 0 ? q.resource_version : call->sim->resource_version;
-    if (remaining > 0) {
+    table_list(call->table, &q, &objects, &answer.remaining);
+    answer.version = q.resource_version > 0 ? q.resource_version : call->sim->resource_version;
+    if (answer.remaining > 0) {
         /* The next page starts right behind the last key of this one. */
         str last = objects.items[objects.count - 1]->key;
         char *start = arena_alloc(&call->arena, last.len + 1);
         memcpy(start, last.data, last.len);
         start[last.len] = '\0';
-        token = continue_make(&call->arena, (int64_t)version, str_make(start, last.len + 1));
+        answer.token =
+            continue_make(&call->arena, (int64_t)answer.version, str_make(start, last.len + 1));
     }
     if (o.labels.count > 0 || o.fields.count > 0)
-        remaining = 0; /* not told with selectors */
-    answer_list(call, view, objects, version, token, remaining);
+        answer.remaining = 0; /* not told with selectors */
+    answer_list(call, &answer, objects);
 }

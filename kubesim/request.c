@@ -133,57 +133,73 @@ void route_parse(struct route *r, struct arena *a, str path)
 
 /* -- Accept -- */
 
-static enum view clause_view(str clause, bool is_list_or_watch, int *quality)
+/* "v1", "meta.k8s.io" and so on of one clause. */
+struct clause {
+    str type, as, group, version, stream;
+    int quality; /* thousandths */
+};
+
+static void clause_parse(struct clause *c, str text)
 {
-    str type, as = STR_NONE, group = STR_NONE, version = STR_NONE;
-    *quality = 1000;
-    str_cut(clause, ';', &type, &clause);
-    type = str_trim(type);
-    if (!str_eq_nocase(type, STR("application/json")) && !str_eqz(type, "*/*"))
-        return VIEW_NONE;
-    while (clause.len > 0) {
+    *c = (struct clause){.quality = 1000};
+    str_cut(text, ';', &c->type, &text);
+    c->type = str_trim(c->type);
+    while (text.len > 0) {
         str parameter, name, value;
-        str_cut(clause, ';', &parameter, &clause);
+        str_cut(text, ';', &parameter, &text);
         str_cut(str_trim(parameter), '=', &name, &value);
         if (str_eqz(name, "as"))
-            as = value;
+            c->as = value;
         else if (str_eqz(name, "g"))
-            group = value;
+            c->group = value;
         else if (str_eqz(name, "v"))
-            version = value;
-        else if (str_eqz(name, "stream") && !str_eqz(value, "watch"))
-            return VIEW_NONE;
+            c->version = value;
+        else if (str_eqz(name, "stream"))
+            c->stream = value;
         else if (str_eqz(name, "q"))
-            *quality = str_starts_with(value, STR("1")) ? 1000
-                       : value.len > 2                  ? (value.data[2] - '0') * 100
-                                                        : 0;
+            c->quality = str_starts_with(value, STR("1")) ? 1000
+                         : value.len > 2                  ? (value.data[2] - '0') * 100
+                                                          : 0;
     }
-    if (as.len == 0)
-        return VIEW_JSON;
-    if (!str_eqz(group, "meta.k8s.io") || (!str_eqz(version, "v1") && !str_eqz(version, "v1beta1")))
-        return VIEW_NONE;
-    if (str_eqz(as, "Table"))
-        return VIEW_TABLE;
-    if (str_eqz(as, "PartialObjectMetadata") ||
-        (is_list_or_watch && str_eqz(as, "PartialObjectMetadataList")))
-        return VIEW_METADATA;
-    return VIEW_NONE;
 }
 
-enum view accept_parse(str header, bool is_list_or_watch)
+static struct accepted clause_view(const struct clause *c, enum accept_for what, bool has_protobuf)
 {
-    enum view best = VIEW_NONE;
-    int best_quality = 0;
+    static const struct accepted none = {VIEW_NONE, false};
+    bool protobuf = str_eqz(c->type, "application/vnd.kubernetes.protobuf");
+    if (!protobuf && !str_eqz(c->type, "application/json") && !str_eqz(c->type, "*/*"))
+        return none;
+    if (c->stream.len > 0 && !str_eqz(c->stream, "watch"))
+        return none;
+    if (c->as.len == 0)
+        return protobuf && !has_protobuf ? none : (struct accepted){VIEW_OBJECT, protobuf};
+    if (what == ACCEPT_STATUS || !str_eqz(c->group, "meta.k8s.io") ||
+        (!str_eqz(c->version, "v1") && !str_eqz(c->version, "v1beta1")))
+        return none;
+    if (str_eqz(c->as, "Table") && !protobuf)
+        return (struct accepted){VIEW_TABLE, false};
+    if (str_eqz(c->as, "PartialObjectMetadata") ||
+        (what == ACCEPT_MANY && str_eqz(c->as, "PartialObjectMetadataList")))
+        return (struct accepted){VIEW_METADATA, protobuf};
+    return none;
+}
+
+struct accepted accept_parse(str header, enum accept_for what, bool has_protobuf)
+{
+    struct accepted best = {VIEW_NONE, false};
+    int best_rank = 1; /* quality first, then anything before "*" */
     if (str_trim(header).len == 0)
-        return VIEW_JSON;
+        return (struct accepted){VIEW_OBJECT, false};
     while (header.len > 0) {
-        str clause;
-        int quality;
-        str_cut(header, ',', &clause, &header);
-        enum view view = clause_view(str_trim(clause), is_list_or_watch, &quality);
-        if (view != VIEW_NONE && quality > best_quality) {
+        str text;
+        struct clause clause;
+        str_cut(header, ',', &text, &header);
+        clause_parse(&clause, str_trim(text));
+        struct accepted view = clause_view(&clause, what, has_protobuf);
+        int rank = clause.quality * 2 + !str_eqz(clause.type, "*/*");
+        if (view.view != VIEW_NONE && rank > best_rank) {
             best = view;
-            best_quality = quality;
+            best_rank = rank;
         }
     }
     return best;

@@ -42,10 +42,19 @@ struct route {
 void route_parse(struct route *r, struct arena *a, str path);
 
 /* -- Accept -- */
-enum view { VIEW_NONE, VIEW_JSON, VIEW_TABLE, VIEW_METADATA };
-/* The form of the answer that the header prefers among those we have; VIEW_NONE: 406. `is_list_or_watch` decides which of
- * PartialObjectMetadata and PartialObjectMetadataList is meant. */
-enum view accept_parse(str header, bool is_list_or_watch);
+enum view { VIEW_NONE, VIEW_OBJECT, VIEW_TABLE, VIEW_METADATA };
+struct accepted {
+    enum view view;
+    bool protobuf; /* else JSON */
+};
+enum accept_for {
+    ACCEPT_ITEM,
+    ACCEPT_MANY,   /* a list or a watch: PartialObjectMetadataList is possible, too */
+    ACCEPT_STATUS, /* an error: only as it is */
+};
+/* The form of the answer that the header prefers among those we have; VIEW_NONE: 406. Objects of custom resources have no protobuf
+ * (`has_protobuf` false), but their metadata has. Tables are JSON only. */
+struct accepted accept_parse(str header, enum accept_for what, bool has_protobuf);
 
 /* -- options of get, list and watch -- */
 enum version_match { MATCH_NONE, MATCH_EXACT, MATCH_NOT_OLDER };

@@ -28,25 +28,36 @@ static const struct sim_field owner_fields[] = {
     {"uid", 4, SIM_STRING, SIM_ALWAYS, NULL},
     {"controller", 6, SIM_BOOL, SIM_POINTER, NULL},
     {"blockOwnerDeletion", 7, SIM_BOOL, SIM_POINTER, NULL},
-    {NULL},
+    SIM_END,
+};
+/* Nobody keeps field managers; only generated objects have them. */
+static const struct sim_field managed_fields[] = {
+    {"manager", 1, SIM_STRING, SIM_OMIT_EMPTY, NULL},
+    {"operation", 2, SIM_STRING, SIM_OMIT_EMPTY, NULL},
+    {"apiVersion", 3, SIM_STRING, SIM_OMIT_EMPTY, NULL},
+    {"time", 4, SIM_TIME, SIM_POINTER, NULL},
+    {"fieldsType", 6, SIM_STRING, SIM_OMIT_EMPTY, NULL},
+    {"fieldsV1", 7, SIM_RAW, SIM_POINTER, NULL},
+    {"subresource", 8, SIM_STRING, SIM_OMIT_EMPTY, NULL},
+    SIM_END,
 };
 const struct sim_field sim_metadata_fields[] = {
     {"name", 1, SIM_STRING, SIM_OMIT_EMPTY, NULL},
     {"generateName", 2, SIM_STRING, SIM_OMIT_EMPTY, NULL},
     {"namespace", 3, SIM_STRING, SIM_OMIT_EMPTY, NULL},
-    {"selfLink", 4, SIM_STRING, SIM_IGNORED, NULL},
+    {"selfLink", 4, SIM_STRING, SIM_EMPTY, NULL},
     {"uid", 5, SIM_STRING, SIM_OMIT_EMPTY, NULL},
     {"resourceVersion", 6, SIM_STRING, SIM_OMIT_EMPTY, NULL},
     {"generation", 7, SIM_INT64, SIM_OMIT_EMPTY, NULL},
-    {"creationTimestamp", 8, SIM_TIME, SIM_POINTER, NULL},
+    {"creationTimestamp", 8, SIM_TIME, SIM_OMIT_EMPTY, NULL},
     {"deletionTimestamp", 9, SIM_TIME, SIM_POINTER, NULL},
     {"deletionGracePeriodSeconds", 10, SIM_INT64, SIM_POINTER, NULL},
     {"labels", 11, SIM_STRING_MAP, SIM_OMIT_EMPTY, NULL},
     {"annotations", 12, SIM_STRING_MAP, SIM_OMIT_EMPTY, NULL},
     {"ownerReferences", 13, SIM_OBJECTS, SIM_OMIT_EMPTY, owner_fields},
     {"finalizers", 14, SIM_STRINGS, SIM_OMIT_EMPTY, NULL},
-    {"managedFields", 17, SIM_ANY, SIM_IGNORED, NULL},
-    {NULL},
+    {"managedFields", 17, SIM_OBJECTS, SIM_IGNORED, managed_fields},
+    SIM_END,
 };
 
 static struct dom *apply_fields(const struct sim_field *fields, struct dom *in,
@@ -195,12 +206,45 @@ static struct dom *apply_objects(const struct sim_field *fields, struct dom *val
     return out;
 }
 
+/* Quantities stay as they were sent; only a bare number becomes text. */
+static struct dom *apply_quantity(struct dom *value, const struct place *place,
+                                  struct sim_schema_report *r)
+{
+    if (value->type == DOM_NUMBER)
+        value->type = DOM_STRING;
+    return value->type == DOM_STRING ? value : wrong(r, place, "a quantity", value);
+}
+
+static struct dom *apply_quantities(struct dom *value, const struct place *place,
+                                    struct sim_schema_report *r)
+{
+    if (value->type != DOM_OBJECT)
+        return wrong(r, place, "an object", value);
+    for (struct dom *child = value->first; child != NULL; child = child->next) {
+        struct place inner = {place, child->key};
+        if (apply_quantity(child, &inner, r) == NULL)
+            return NULL;
+    }
+    str twice = dom_unique(r->arena, value);
+    if (twice.data != NULL)
+        strange(r, place, twice, "duplicate");
+    dom_sort(r->arena, value);
+    return value;
+}
+
 static struct dom *apply_value(const struct sim_field *field, struct dom *value,
                                const struct place *place, struct sim_schema_report *r)
 {
     switch (field->type) {
     case SIM_ANY:
+    case SIM_RAW:
         return value;
+    case SIM_QUANTITY:
+        return apply_quantity(value, place, r);
+    case SIM_QUANTITY_MAP:
+        return apply_quantities(value, place, r);
+    case SIM_INT_OR_STRING:
+        return value->type == DOM_STRING ? value : apply_number(SIM_INT32, value, place, r);
     case SIM_STRING:
         return value->type == DOM_STRING ? value : wrong(r, place, "a string", value);
     case SIM_BOOL:
@@ -237,18 +281,40 @@ static struct dom *apply_absent(const struct sim_field *field, const struct plac
 {
     if (field->presence != SIM_ALWAYS)
         return NULL;
-    if (field->type == SIM_OBJECT)
+    switch (field->type) {
+    case SIM_OBJECT:
         return apply_fields(field->fields, dom_new(r->arena, DOM_OBJECT), place, r);
-    return dom_string(r->arena, STR(""));
+    case SIM_STRING:
+        return dom_string(r->arena, STR(""));
+    case SIM_BOOL:
+        return dom_new(r->arena, DOM_FALSE);
+    case SIM_INT32:
+    case SIM_INT64:
+    case SIM_INT_OR_STRING:
+        return dom_number(r->arena, 0);
+    default: /* times, lists and maps without a value */
+        return dom_new(r->arena, DOM_NULL);
+    }
 }
 
+/* Also if the table keeps what it does not name. */
 static bool is_known(const struct sim_field *fields, str name)
 {
     for (; fields->name != NULL; fields++) {
         if (str_eqz(name, fields->name))
             return true;
     }
-    return false;
+    return fields->presence == SIM_REST;
+}
+
+static void apply_rest(struct dom *in, struct dom *out)
+{
+    for (struct dom *m = in->first, *next; m != NULL; m = next) {
+        next = m->next;
+        dom_remove(in, m->key);
+        if (m->type != DOM_NULL)
+            dom_set(out, m->key, m);
+    }
 }
 
 /* Takes what the table names out of `in`; gives a new object, or NULL after a wrong type. */
@@ -263,7 +329,8 @@ static struct dom *apply_fields(const struct sim_field *fields, struct dom *in,
         if (!is_known(fields, m->key))
             strange(r, place, m->key, "unknown");
     }
-    for (const struct sim_field *f = fields; f->name != NULL; f++) {
+    const struct sim_field *f = fields;
+    for (; f->name != NULL; f++) {
         struct place inner = {place, str_from(f->name)};
         struct dom *value = dom_getz(in, f->name);
         if (value != NULL)
@@ -274,22 +341,37 @@ static struct dom *apply_fields(const struct sim_field *fields, struct dom *in,
             value = apply_value(f, value, &inner, r);
         if (r->failed)
             return NULL;
-        if (value == NULL || f->presence == SIM_IGNORED ||
+        if (value == NULL || f->presence == SIM_IGNORED || f->presence == SIM_EMPTY ||
             (f->presence == SIM_OMIT_EMPTY && is_empty(value)))
             continue;
         dom_set(out, inner.name, value);
     }
+    if (f->presence == SIM_REST)
+        apply_rest(in, out);
     return out;
 }
 
-/* Kinds without a table keep whatever they were sent. */
-static void apply_rest(struct dom *in, struct dom *out)
+struct dom *schema_empty(const struct sim_kind *kind, const char *name, struct arena *a)
 {
-    for (struct dom *m = in->first, *next; m != NULL; m = next) {
-        next = m->next;
-        dom_remove(in, m->key);
-        if (m->type != DOM_NULL)
-            dom_set(out, m->key, m);
+    struct sim_schema_report report = {.arena = a};
+    for (const struct sim_field *f = kind->fields; f != NULL && f->name != NULL; f++) {
+        if (strcmp(f->name, name) == 0)
+            return apply_absent(f, NULL, &report);
+    }
+    return NULL;
+}
+
+void schema_defaults(const struct sim_kind *kind, struct dom *object, struct arena *a)
+{
+    struct err err;
+    for (size_t i = 0; i < SIM_DEFAULTS_MAX && kind->defaults[i].path != NULL; i++) {
+        str rest = str_from(kind->defaults[i].path), step = STR_NONE;
+        struct dom *parent = object;
+        str_cut(rest, '.', &step, &rest);
+        for (; parent != NULL && rest.len > 0; str_cut(rest, '.', &step, &rest))
+            parent = dom_get(parent, step);
+        if (parent != NULL && parent->type == DOM_OBJECT && dom_get(parent, step) == NULL)
+            dom_set(parent, step, dom_parse(a, str_from(kind->defaults[i].json), &err));
     }
 }
 
@@ -317,7 +399,7 @@ struct dom *schema_apply(const struct sim_kind *kind, struct dom *object,
         out = apply_fields(kind->fields, object, NULL, r);
     } else {
         out = dom_new(r->arena, DOM_OBJECT);
-        apply_rest(object, out);
+        apply_rest(object, out); /* custom: kept as it was sent */
     }
     if (r->failed)
         return NULL;

@@ -8,6 +8,8 @@
  */
 #include "kubesim/sim.h"
 
+#include "kubesim/generate.h"
+
 #include <stdio.h>
 
 void kubesim_freeze(struct kubesim *sim, bool frozen)
@@ -70,6 +72,7 @@ bool kubesim_rollback(struct kubesim *sim, uint64_t resource_version, struct err
     for (size_t i = 0; i < sim->table_count; i++)
         table_rollback(sim->tables[i], resource_version);
     sim->resource_version = resource_version;
+    churn_follow_tables(sim);
     return true;
 }
 
@@ -113,6 +116,13 @@ static void add_first_namespaces(struct kubesim *sim)
     }
 }
 
+static struct sim_table *new_table(const struct kubesim *sim, const struct sim_kind *kind)
+{
+    struct sim_table *t = mem_zalloc(sizeof *t);
+    table_init(t, kind, sim->config.hash_key, sim->config.window_events, 1);
+    return t;
+}
+
 struct kubesim *kubesim_new(const struct kubesim_config *config)
 {
     struct kubesim *sim = mem_zalloc(sizeof *sim);
@@ -130,13 +140,11 @@ struct kubesim *kubesim_new(const struct kubesim_config *config)
     journal_init(&sim->journal);
     while (sim_kinds_builtin[sim->table_count] != NULL)
         sim->table_count++;
-    CHECK(sim->table_count <= LIMIT_SIM_KINDS);
-    sim->tables = mem_zalloc(sim->table_count * sizeof(struct sim_table *));
-    for (size_t i = 0; i < sim->table_count; i++) {
-        sim->tables[i] = mem_zalloc(sizeof(struct sim_table));
-        table_init(sim->tables[i], sim_kinds_builtin[i], sim->config.hash_key,
-                   sim->config.window_events, 1);
-    }
+    sim->tables = mem_zalloc((sim->table_count + 1) * sizeof(struct sim_table *));
+    for (size_t i = 0; i < sim->table_count; i++)
+        sim->tables[i] = new_table(sim, sim_kinds_builtin[i]);
+    if (sim->config.openshift)
+        sim->tables[sim->table_count++] = new_table(sim, &sim_cluster_resource_quota_kind);
     add_first_namespaces(sim);
     return sim;
 }
@@ -150,6 +158,7 @@ void kubesim_free(struct kubesim *sim)
         mem_free(sim->tables[i]);
     }
     mem_free(sim->tables);
+    generator_free(sim->generator);
     auth_free(sim);
     faults_clear(sim, 0);
     journal_deinit(&sim->journal);

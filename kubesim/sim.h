@@ -15,6 +15,7 @@
 
 #include "kubesim/core.h"
 #include "kubesim/limits.h"
+#include "kubesim/proto.h"
 #include "kubesim/request.h"
 
 /* -- users and rules (auth.c) -- */
@@ -93,6 +94,7 @@ struct kubesim {
     struct sim_fault *faults;
     uint64_t next_rule_id, next_fault_id;
     struct journal journal;
+    struct generator *generator; /* NULL: nothing is generated */
     struct list calls;
     bool frozen;
     int64_t frozen_until_ns;
@@ -112,7 +114,7 @@ enum call_source { SOURCE_BUFFER, SOURCE_LIST, SOURCE_WATCH };
 struct list_source {
     struct object_list objects;
     size_t pos;
-    enum view view;
+    struct accepted form;
     int include_object; /* enum include_object */
 };
 struct sim_watch {
@@ -121,7 +123,7 @@ struct sim_watch {
     struct sim_table *table;
     struct table_query query; /* which objects; selectors point to `options` */
     struct list_options options;
-    enum view view;
+    struct accepted form;
     int include_object;
     bool columns_sent;
     struct object_list initial;
@@ -180,21 +182,27 @@ void call_classify(struct kubesim_call *call); /* sets attributes and table */
 void call_execute(struct kubesim_call *call);  /* leaves an answer, a list or a watch */
 
 /* -- answer.c: each makes the call's answer -- */
-struct failure {
+struct status {
+    bool success;
     int code;
     const char *reason; /* may be NULL */
     str message;
     bool has_details;
-    str name, group, kind;
+    str name, group, kind, uid;
     const struct sim_causes *causes;
     int retry_after_s;
     str continue_token;
 };
-void answer_failure(struct kubesim_call *call, const struct failure *f);
-void status_print(struct buf *b, const struct failure *f);
+void answer_status(struct kubesim_call *call, const struct status *f);
+void status_print(struct buf *b, const struct status *f);
+void status_print_protobuf(struct buf *b, const struct status *f); /* without envelope */
+extern const struct proto_type status_type;
+/* What Accept asks for; VIEW_NONE only where it was not checked before (verbs.c). */
+struct accepted call_accept(const struct kubesim_call *call, enum accept_for what);
+struct proto_type object_type(const struct sim_kind *kind, enum view view);
 void answer_text(struct kubesim_call *call, int status, const char *content_type, str body);
 void answer_json(struct kubesim_call *call, int status, const struct buf *json); /* copies */
-void answer_object(struct kubesim_call *call, int status, const struct sim_object *o);
+void answer_object(struct kubesim_call *call, int status, struct sim_object *o);
 bool fail_bad_request(struct kubesim_call *call, const char *format, ...) PRINTF_LIKE(2, 3);
 bool fail_internal(struct kubesim_call *call, const char *format, ...) PRINTF_LIKE(2, 3);
 bool fail_not_found(struct kubesim_call *call, const struct sim_kind *kind, str name);
@@ -208,7 +216,7 @@ bool fail_invalid(struct kubesim_call *call, str kind_name, const char *kind, co
 bool fail_options(struct kubesim_call *call, const char *kind, const struct sim_causes *causes);
 bool fail_expired(struct kubesim_call *call, str continue_token, const char *format, ...) PRINTF_LIKE(3, 4);
 /* Sets both; `f` points to `causes`. */
-void failure_version_too_large(struct kubesim_call *call, uint64_t version, struct failure *f,
+void failure_version_too_large(struct kubesim_call *call, uint64_t version, struct status *f,
                                struct sim_causes *causes);
 bool fail_version_too_large(struct kubesim_call *call, uint64_t version);
 bool fail_forbidden(struct kubesim_call *call, str text);
@@ -219,7 +227,7 @@ enum include_object { INCLUDE_METADATA, INCLUDE_NONE, INCLUDE_OBJECT };
 NODISCARD bool include_object_parse(struct kubesim_call *call, int *include);
 /* `"columnDefinitions":[...]`, or null if they were sent before. */
 void table_columns_print(struct buf *b, const struct sim_kind *kind, bool null);
-void table_row_print(struct buf *b, const struct sim_object *o, uint64_t resource_version, int include,
+void table_row_print(struct buf *b, struct sim_object *o, uint64_t resource_version, int include,
                      int64_t wall_ns);
 void age_print(struct buf *b, int64_t age_ns); /* as kubectl shows ages: "5m12s" */
 
@@ -259,7 +267,6 @@ struct dom *read_patched(struct kubesim_call *call, str text);
 struct dom *read_body(struct kubesim_call *call, const struct sim_field *fields, bool has_metadata, struct err *err);
 /* `dryRun` of the query; false: an answer was made. */
 NODISCARD bool read_dry_run(struct kubesim_call *call, bool *dry_run);
-struct dom *object_tree(struct arena *a, const struct sim_object *o);
 str object_key(struct arena *a, str namespace, str name);
 /* The stored object of this name in the namespace of the call; borrowed, or NULL. */
 struct sim_object *call_object(struct kubesim_call *call, str name);

@@ -67,6 +67,12 @@ void table_forget(struct sim_table *t, uint64_t resource_version)
     t->ring_version = t->oldest_version = resource_version;
 }
 
+void table_widen(struct sim_table *t, size_t window_events)
+{
+    if (t->ring_max < window_events)
+        t->ring_max = window_events;
+}
+
 void table_deinit(struct sim_table *t)
 {
     CHECK(list_empty(&t->watches));
@@ -233,11 +239,19 @@ void object_list_deinit(struct object_list *l)
     *l = (struct object_list){0};
 }
 
+static bool labels_match(const struct label_selector *selector, const struct sim_object *o)
+{
+    struct label_room room;
+    size_t count;
+    const struct sim_label *labels = object_labels(o, &room, &count);
+    return label_selector_match(selector, labels, count);
+}
+
 bool query_match(const struct table_query *q, const struct sim_object *o)
 {
     return (q->namespace.len == 0 || str_eq(q->namespace, o->namespace)) &&
            (q->fields == NULL || field_selector_match(q->fields, o->name, o->namespace)) &&
-           (q->labels == NULL || label_selector_match(q->labels, o->labels, o->label_count));
+           (q->labels == NULL || q->labels->count == 0 || labels_match(q->labels, o));
 }
 
 struct visitor {

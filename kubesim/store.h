@@ -10,6 +10,25 @@
 #include "kubesim/selector.h"
 
 /* -- objects -- */
+/* An object as bytes with one gap, where its resourceVersion goes; so one body serves whatever version has to be shown.
+ * JSON: `"metadata":{...},"spec":...` without the outer braces. Protobuf: the fields of the metadata, then the fields of the object
+ * behind the metadata. */
+struct sim_image {
+    const char *data;
+    size_t gap, metadata_end, end; /* offsets */
+};
+/* Prints a tree in the kind's order whose metadata is complete; a resourceVersion in it is passed over. */
+void image_print(struct buf *b, const struct sim_kind *kind, const struct dom *tree, bool protobuf,
+                 struct sim_image *image); /* `data` is not set: it starts where the buffer ended */
+
+struct sim_template;
+/* What fills the places of a template, see generate.c. */
+struct sim_values {
+    uint8_t kind, owner;
+    uint32_t number, incarnation;
+    uint32_t parent, node, space; /* numbers of owner, node and namespace */
+    uint32_t variant;
+};
 struct sim_object {
     size_t refs;
     const struct sim_kind *kind;
@@ -19,25 +38,43 @@ struct sim_object {
     int64_t created_ns;
     bool deleting;    /* has a deletionTimestamp */
     bool finalizers;  /* has some left */
+    /* Either these: */
     struct sim_label *labels;
     size_t label_count;
-    str body;         /* {"metadata":{...},...}: without kind and apiVersion */
-    str metadata;     /* the {...} in it */
-    size_t version_offset, version_len; /* digits of resourceVersion in body */
+    struct sim_image json;
+    struct sim_image protobuf; /* made when it is first asked for */
+    /* or these: a generated object exists as a few numbers. */
+    const struct sim_template *template;
+    struct sim_values values;
 };
-/* From a tree in the kind's order whose metadata is complete but for the text of resourceVersion; 0 leaves that out (only for
- * objects that are shown but not stored). One reference is the caller's. NULL if it is larger than LIMIT_SIM_OBJECT_BYTES. */
+/* From a tree in the kind's order whose metadata is complete but for the resourceVersion. One reference is the caller's. NULL if it
+ * is larger than LIMIT_SIM_OBJECT_BYTES. */
 struct sim_object *object_new(const struct sim_kind *kind, const struct dom *tree, uint64_t resource_version);
+/* One that is printed from the template whenever it is asked for. The template must outlive it. */
+struct sim_object *object_new_generated(const struct sim_template *t, const struct sim_values *values,
+                                        uint64_t resource_version);
 struct sim_object *object_ref(struct sim_object *o);
 void object_unref(struct sim_object *o); /* NULL is fine */
 /* All but the resourceVersion is the same. */
 bool object_same(const struct sim_object *x, const struct sim_object *y);
-/* The body, or only {"metadata":...}, behind `"kind":..,"apiVersion":..` if `typed`, with another resourceVersion unless 0. */
+/* The object, or only its metadata, with another resourceVersion unless 0. `typed` (JSON only): with kind and apiVersion. An object
+ * whose own version is 0, too, is printed without one: it is shown but not stored. */
 struct object_form {
-    bool typed, only_metadata;
+    bool protobuf, typed, only_metadata;
     uint64_t resource_version;
 };
-void object_print(struct buf *b, const struct sim_object *o, struct object_form form);
+void object_print(struct buf *b, struct sim_object *o, struct object_form form);
+/* Bytes that object_print will write in protobuf. */
+size_t object_protobuf_size(struct sim_object *o, struct object_form form);
+struct dom *object_tree(struct arena *a, struct sim_object *o);
+
+/* Labels of any object; those of a generated one are printed into the room. */
+enum { LABELS_GENERATED_MAX = 8, LABEL_ROOM_BYTES = 512 };
+struct label_room {
+    struct sim_label items[LABELS_GENERATED_MAX];
+    char text[LABEL_ROOM_BYTES];
+};
+const struct sim_label *object_labels(const struct sim_object *o, struct label_room *room, size_t *count);
 
 /* -- tables -- */
 enum sim_change { SIM_ADDED, SIM_MODIFIED, SIM_DELETED };
@@ -72,6 +109,8 @@ static inline const struct sim_event *table_event(const struct sim_table *t, uin
 {
     return &t->ring[number % t->ring_cap];
 }
+/* Remembers at least so many changes from now on. */
+void table_widen(struct sim_table *t, size_t window_events);
 /* Forgets all changes: watches and pages start at `resource_version` or later. */
 void table_forget(struct sim_table *t, uint64_t resource_version);
 

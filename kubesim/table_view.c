@@ -95,8 +95,8 @@ static void cell_print(struct buf *b, const struct sim_object *o, const struct d
     }
 }
 
-void table_row_print(struct buf *b, const struct sim_object *o, uint64_t resource_version,
-                     int include, int64_t wall_ns)
+void table_row_print(struct buf *b, struct sim_object *o, uint64_t resource_version, int include,
+                     int64_t wall_ns)
 {
     const struct sim_column *columns = o->kind->columns;
     struct arena arena;

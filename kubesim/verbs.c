@@ -139,14 +139,15 @@ static bool is_get(const struct kubesim_call *call)
 
 static bool check_accept(struct kubesim_call *call)
 {
-    if (accept_parse(call->request.accept, true) != VIEW_NONE)
+    if (call_accept(call, ACCEPT_MANY).view != VIEW_NONE)
         return true;
-    struct failure f = {
+    struct status f = {
         .code = 406,
         .reason = "NotAcceptable",
         .has_details = true,
-        .message = STR("nothing that Accept names is available; there is: application/json")};
-    answer_failure(call, &f);
+        .message = STR("nothing that Accept names is available; there is application/json and, for "
+                       "built-in kinds, application/vnd.kubernetes.protobuf")};
+    answer_status(call, &f);
     return false;
 }
 
@@ -156,10 +157,10 @@ void call_execute(struct kubesim_call *call)
     if (!auth_check(call))
         return;
     if (call->request.body_too_long) {
-        struct failure f = {.code = 413, .reason = "RequestEntityTooLarge"};
+        struct status f = {.code = 413, .reason = "RequestEntityTooLarge"};
         f.message =
             arena_printf(&call->arena, "a request body may have %zu bytes", LIMIT_SIM_BODY_BYTES);
-        answer_failure(call, &f);
+        answer_status(call, &f);
         return;
     }
     switch (call->route.type) {

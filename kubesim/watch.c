@@ -16,6 +16,8 @@
  */
 #include "kubesim/sim.h"
 
+#include "wire/pb.h"
+
 static const int64_t SECOND_NS = 1000000000;
 static const int64_t DEFAULT_TIMEOUT_S =
     1800; /* and up to twice that, as kube-apiserver's --min-request-timeout */
@@ -30,7 +32,7 @@ void watch_free(struct sim_watch *w)
 
 /* -- printing -- */
 
-static void print_table_event(struct sim_watch *w, const struct sim_object *o, uint64_t version)
+static void print_table_event(struct sim_watch *w, struct sim_object *o, uint64_t version)
 {
     struct buf *b = &w->call->out;
     const struct kubesim_config *config = &w->call->sim->config;
@@ -46,27 +48,81 @@ static void print_table_event(struct sim_watch *w, const struct sim_object *o, u
 }
 
 /* `version` 0: the object's own. */
-static void print_event(struct sim_watch *w, const char *type, const struct sim_object *o,
+static void print_event(struct sim_watch *w, const char *event, struct sim_object *o,
                         uint64_t version)
 {
     struct buf *b = &w->call->out;
-    buf_printf(b, "{\"type\":\"%s\",\"object\":", type);
-    if (w->view == VIEW_TABLE)
+    struct object_form form = {.protobuf = w->form.protobuf,
+                               .typed = true,
+                               .only_metadata = w->form.view == VIEW_METADATA,
+                               .resource_version = version};
+    if (form.protobuf) {
+        struct proto_type type = object_type(o->kind, w->form.view);
+        proto_frame_begin(b, event, &type, object_protobuf_size(o, form));
+        object_print(b, o, form);
+        proto_envelope_end(b);
+        return;
+    }
+    buf_printf(b, "{\"type\":\"%s\",\"object\":", event);
+    if (w->form.view == VIEW_TABLE)
         print_table_event(w, o, version != 0 ? version : o->resource_version);
     else
-        object_print(b, o,
-                     (struct object_form){.typed = true,
-                                          .only_metadata = w->view == VIEW_METADATA,
-                                          .resource_version = version});
+        object_print(b, o, form);
     buf_text(b, "}\n");
+}
+
+/* An object of the kind in which only resourceVersion and an annotation are set. */
+static void print_bookmark_protobuf(struct sim_watch *w, uint64_t version, bool ends_initial)
+{
+    struct arena arena, *a = &arena;
+    arena_init(a, 4 * KIB);
+    const struct sim_kind *kind = w->table->kind;
+    struct dom *tree = dom_new(a, DOM_OBJECT), *metadata = dom_new(a, DOM_OBJECT);
+    struct proto_type type = object_type(kind, w->form.view);
+    struct buf object;
+    dom_set(metadata, STR("resourceVersion"), dom_string(a, arena_printf(a, "%" PRIu64, version)));
+    if (ends_initial) {
+        struct dom *annotations = dom_new(a, DOM_OBJECT);
+        dom_set(annotations, STR("k8s.io/initial-events-end"), dom_string(a, STR("true")));
+        dom_set(metadata, STR("annotations"), annotations);
+    }
+    buf_init(&object, 16 * KIB);
+    size_t mark = pb_open(&object, 1);
+    proto_write(&object, metadata, sim_metadata_fields, 0, UINT32_MAX);
+    pb_close(&object, mark);
+    if (w->form.view == VIEW_OBJECT)
+        proto_write(&object, tree, kind->fields, 1, UINT32_MAX);
+    proto_frame_begin(&w->call->out, "BOOKMARK", &type, object.len);
+    buf_str(&w->call->out, buf_view(&object));
+    proto_envelope_end(&w->call->out);
+    buf_deinit(&object);
+    arena_deinit(a);
+}
+
+/* What an object without content shows of its own fields. */
+static void print_empty_fields(struct buf *b, const struct sim_kind *kind)
+{
+    if (kind->fields == NULL)
+        return;
+    for (const struct sim_field *f = kind->fields; f->name != NULL; f++) {
+        if (f->presence == SIM_ALWAYS)
+            buf_printf(b, ",\"%s\":%s", f->name,
+                       f->type == SIM_OBJECT   ? "{}"
+                       : f->type == SIM_STRING ? "\"\""
+                                               : "null");
+    }
 }
 
 static void print_bookmark(struct sim_watch *w, uint64_t version, bool ends_initial)
 {
     struct buf *b = &w->call->out;
     const struct sim_kind *k = w->table->kind;
+    if (w->form.protobuf) {
+        print_bookmark_protobuf(w, version, ends_initial);
+        return;
+    }
     buf_text(b, "{\"type\":\"BOOKMARK\",\"object\":{");
-    if (w->view == VIEW_TABLE) {
+    if (w->form.view == VIEW_TABLE) {
         buf_printf(b,
                    "\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/"
                    "v1\",\"metadata\":{\"resourceVersion\":\"%" PRIu64 "\"},",
@@ -78,35 +134,41 @@ static void print_bookmark(struct sim_watch *w, uint64_t version, bool ends_init
             buf_text(b, i == 0 ? "\"\"" : ",\"\"");
         buf_text(b, "],\"object\":{");
     }
-    if (w->view == VIEW_JSON)
+    if (w->form.view == VIEW_OBJECT)
         buf_printf(b, "\"kind\":\"%s\",\"apiVersion\":\"%s%s%s\"", k->kind, k->group,
                    k->group[0] == '\0' ? "" : "/", k->version);
     else
         buf_text(b, "\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\"");
     buf_printf(b, ",\"metadata\":{\"resourceVersion\":\"%" PRIu64 "\"", version);
     buf_text(b, ends_initial ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}" : "}");
-    if (w->view == VIEW_JSON && k->fields != NULL) {
-        for (const struct sim_field *f = k->fields; f->name != NULL; f++) {
-            if (f->presence == SIM_ALWAYS)
-                buf_printf(b, ",\"%s\":{}", f->name);
-        }
-    }
-    buf_text(b, w->view == VIEW_TABLE ? "}}]}}\n" : "}}\n");
+    if (w->form.view == VIEW_OBJECT)
+        print_empty_fields(b, k);
+    buf_text(b, w->form.view == VIEW_TABLE ? "}}]}}\n" : "}}\n");
 }
 
-static void print_error(struct sim_watch *w, const struct failure *f)
+static void print_error(struct sim_watch *w, const struct status *f)
 {
-    buf_text(&w->call->out, "{\"type\":\"ERROR\",\"object\":");
-    status_print(&w->call->out, f);
-    buf_text(&w->call->out, "}\n");
+    struct buf *b = &w->call->out, object;
     w->over = true;
+    if (!w->form.protobuf) {
+        buf_text(b, "{\"type\":\"ERROR\",\"object\":");
+        status_print(b, f);
+        buf_text(b, "}\n");
+        return;
+    }
+    buf_init(&object, 64 * KIB);
+    status_print_protobuf(&object, f);
+    proto_frame_begin(b, "ERROR", &status_type, object.len);
+    buf_str(b, buf_view(&object));
+    proto_envelope_end(b);
+    buf_deinit(&object);
 }
 
 /* -- events -- */
 
 /* What the watch would see of an event; NULL: nothing. The object and version to print are set. */
 static const char *event_view(const struct sim_watch *w, const struct sim_event *e,
-                              const struct sim_object **o, uint64_t *version)
+                              struct sim_object **o, uint64_t *version)
 {
     if (e->resource_version <= w->after_version)
         return NULL;
@@ -136,7 +198,7 @@ static void cut_frame(struct sim_watch *w, size_t frame_start)
 static bool fill_event(struct sim_watch *w)
 {
     const struct sim_table *t = w->table;
-    const struct sim_object *o;
+    struct sim_object *o;
     uint64_t version;
     if (w->next_event < t->first) {
         w->over = true; /* too slow: what comes next is gone */
@@ -204,7 +266,7 @@ void watches_notify(struct sim_table *t)
     const struct sim_event *e = table_event(t, t->next - 1);
     list_for_each (node, &t->watches) {
         struct sim_watch *w = CONTAINER_OF(node, struct sim_watch, node);
-        const struct sim_object *o;
+        struct sim_object *o;
         uint64_t version;
         bool caught_up =
             w->next_event == t->next - 1 && w->initial.count == 0 && !w->initial_bookmark;
@@ -254,9 +316,9 @@ void watch_tick(struct sim_watch *w, int64_t now_ns)
 
 void watch_drop(struct sim_watch *w, enum kubesim_drop how)
 {
-    struct failure f = {.code = 410,
-                        .reason = "Expired",
-                        .message = STR("the window of changes of this watch is gone; list again")};
+    struct status f = {.code = 410,
+                       .reason = "Expired",
+                       .message = STR("the window of changes of this watch is gone; list again")};
     struct buf *b = &w->call->out;
     size_t start = b->len;
     switch (how) {
@@ -301,7 +363,7 @@ static void start_at_version(struct sim_watch *w)
             w->next_event++;
         return;
     }
-    struct failure f = {.code = 410, .reason = "Expired"};
+    struct status f = {.code = 410, .reason = "Expired"};
     f.message = arena_printf(&w->call->arena, "too old resource version: %" PRIu64 " (%" PRIu64 ")",
                              version, t->oldest_version);
     print_error(w, &f);
@@ -332,21 +394,24 @@ static bool wants_state(const struct list_options *o)
 static bool start(struct sim_watch *w)
 {
     struct kubesim_call *call = w->call;
-    struct failure too_large;
+    struct status too_large;
     struct sim_causes causes;
     struct err err;
     if (!list_options_parse(&w->options, &call->arena, &call->query, &err))
         return fail_bad_request(call, "%s", err.text);
-    w->view = accept_parse(call->request.accept, true);
+    w->form = call_accept(call, ACCEPT_MANY);
     if (!list_options_check(call, &w->options) ||
-        (w->view == VIEW_TABLE && !include_object_parse(call, &w->include_object)))
+        (w->form.view == VIEW_TABLE && !include_object_parse(call, &w->include_object)))
         return false;
     w->query = (struct table_query){.namespace = call->attributes.namespace,
                                     .labels = &w->options.labels,
                                     .fields = &w->options.fields};
     call->source = SOURCE_WATCH;
     call->head = (struct kubesim_head){
-        .status = 200, .content_type = "application/json", .content_length = -1};
+        .status = 200,
+        .content_type = w->form.protobuf ? "application/vnd.kubernetes.protobuf;stream=watch"
+                                         : "application/json",
+        .content_length = -1};
     list_append(&w->table->watches, &w->node);
     if (w->options.initial_events && w->options.version > call->sim->resource_version) {
         failure_version_too_large(call, w->options.version, &too_large, &causes);

@@ -30,14 +30,6 @@ struct sim_object *call_object(struct kubesim_call *call, str name)
     return table_get(call->table, object_key(&call->arena, namespace, name));
 }
 
-struct dom *object_tree(struct arena *a, const struct sim_object *o)
-{
-    struct err err;
-    struct dom *tree = dom_parse(a, o->body, &err);
-    CHECK(tree != NULL); /* we printed it ourselves */
-    return tree;
-}
-
 bool read_dry_run(struct kubesim_call *call, bool *dry_run)
 {
     str text;
@@ -189,12 +181,12 @@ struct dom *read_object(struct kubesim_call *call)
     const struct sim_field *fields = call->table->kind->fields;
     enum media media = media_type(call->request.content_type);
     if (media == MEDIA_OTHER || (media == MEDIA_PROTOBUF && fields == NULL)) {
-        struct failure f = {.code = 415,
-                            .reason = "UnsupportedMediaType",
-                            .message =
-                                STR("the body must be application/json or, for built-in kinds, "
-                                    "application/vnd.kubernetes.protobuf")};
-        answer_failure(call, &f);
+        struct status f = {.code = 415,
+                           .reason = "UnsupportedMediaType",
+                           .message =
+                               STR("the body must be application/json or, for built-in kinds, "
+                                   "application/vnd.kubernetes.protobuf")};
+        answer_status(call, &f);
         return NULL;
     }
     return accept_object(call, read_body(call, fields, true, &err), false, &err);
@@ -219,19 +211,11 @@ static void set_text(struct dom *object, const char *key, struct dom *value)
 /* Metadata in the order in which it is always printed. */
 static void order_metadata(struct kubesim_call *call, struct dom *tree)
 {
-    static const char *const order[] = {"name",
-                                        "generateName",
-                                        "namespace",
-                                        "uid",
-                                        "resourceVersion",
-                                        "generation",
-                                        "creationTimestamp",
-                                        "deletionTimestamp",
-                                        "deletionGracePeriodSeconds",
-                                        "labels",
-                                        "annotations",
-                                        "ownerReferences",
-                                        "finalizers"};
+    static const char *const order[] = {
+        "name",       "generateName",      "namespace",         "uid",
+        "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
+        "labels",     "annotations",       "ownerReferences",   "finalizers"};
+    /* resourceVersion is not among them: it is printed with the object. */
     struct dom *metadata = dom_getz(tree, "metadata"), *sorted = dom_new(&call->arena, DOM_OBJECT);
     for (size_t i = 0; i < COUNT_OF(order); i++) {
         struct dom *m = dom_getz(metadata, order[i]);
@@ -247,7 +231,6 @@ struct sim_object *store_commit(struct kubesim_call *call, struct dom *tree, str
                                 bool dry_run)
 {
     struct kubesim *sim = call->sim;
-    dom_set(dom_getz(tree, "metadata"), STR("resourceVersion"), dom_new(&call->arena, DOM_STRING));
     order_metadata(call, tree);
     struct sim_object *o = object_new(call->table->kind, tree, sim->resource_version + 1);
     if (o == NULL) {
@@ -334,17 +317,17 @@ static bool check_namespace(struct kubesim_call *call)
     str why = arena_printf(&call->arena, "namespace %.*s is being terminated", STR_ARG(namespace));
     causes_other(&causes, "NamespaceTerminating", STR("metadata.namespace"), "%.*s", STR_ARG(why));
     str resource = kind_resource(&call->arena, call->table->kind);
-    struct failure f = {.code = 403,
-                        .reason = "Forbidden",
-                        .has_details = true,
-                        .name = call->attributes.name,
-                        .group = call->attributes.group,
-                        .kind = call->attributes.resource,
-                        .causes = &causes};
+    struct status f = {.code = 403,
+                       .reason = "Forbidden",
+                       .has_details = true,
+                       .name = call->attributes.name,
+                       .group = call->attributes.group,
+                       .kind = call->attributes.resource,
+                       .causes = &causes};
     f.message =
         arena_printf(&call->arena, "%.*s \"%.*s\" is forbidden: %.*s, nothing can be created in it",
                      STR_ARG(resource), STR_ARG(call->attributes.name), STR_ARG(why));
-    answer_failure(call, &f);
+    answer_status(call, &f);
     return false;
 }
 
@@ -379,26 +362,31 @@ void create_tree(struct kubesim_call *call, struct dom *tree, bool by_update)
     set_text(metadata, "creationTimestamp", time_now(call));
     set_text(metadata, "deletionTimestamp", NULL);
     set_text(metadata, "deletionGracePeriodSeconds", NULL);
+    if (kind->has_generation)
+        set_text(metadata, "generation", dom_number(a, 1));
+    if (kind->has_status && !kind->keeps_status)
+        set_text(tree, "status", schema_empty(kind, "status", a));
+    schema_defaults(kind, tree, a);
     if (kind->prepare != NULL)
         kind->prepare(a, tree, NULL);
     if (!check_rules(call, tree))
         return;
     str name = dom_text(metadata, "name");
-    if (!by_update && version.len > 0 && !str_eqz(version, "0")) {
+    if (!by_update && !dry_run && version.len > 0 && !str_eqz(version, "0")) {
         fail_internal(call, "resourceVersion must not be set on what is to be created");
         return;
     }
     if (call_object(call, name) != NULL) {
         str resource = kind_resource(a, kind);
-        struct failure f = {.code = 409,
-                            .reason = "AlreadyExists",
-                            .has_details = true,
-                            .name = name,
-                            .group = str_from(kind->group),
-                            .kind = str_from(kind->plural)};
+        struct status f = {.code = 409,
+                           .reason = "AlreadyExists",
+                           .has_details = true,
+                           .name = name,
+                           .group = str_from(kind->group),
+                           .kind = str_from(kind->plural)};
         f.message =
             arena_printf(a, "%.*s \"%.*s\" already exists", STR_ARG(resource), STR_ARG(name));
-        answer_failure(call, &f);
+        answer_status(call, &f);
         return;
     }
     struct sim_object *o = store_commit(call, tree, NULL, dry_run);
@@ -490,6 +478,37 @@ static void keep_from_old(struct kubesim_call *call, struct dom *tree, const str
     }
 }
 
+/* For kinds without spec: everything but the metadata, and of that the labels and annotations. */
+static bool same_content(const struct dom *tree, const struct dom *old)
+{
+    static const char *const names[] = {"labels", "annotations"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        const struct dom *m = dom_getz(dom_getz(tree, "metadata"), names[i]);
+        const struct dom *n = dom_getz(dom_getz(old, "metadata"), names[i]);
+        if ((m == NULL) != (n == NULL) || (m != NULL && !dom_equal(m, n)))
+            return false;
+    }
+    for (const struct dom *m = tree->first; m != NULL; m = m->next) {
+        const struct dom *n = dom_get(old, m->key);
+        if (!str_eqz(m->key, "metadata") && (n == NULL || !dom_equal(m, n)))
+            return false;
+    }
+    return tree->count == old->count;
+}
+
+static void count_generation(struct kubesim_call *call, struct dom *tree, const struct dom *old)
+{
+    int64_t generation = 0;
+    struct dom *metadata = dom_getz(tree, "metadata");
+    const struct dom *spec = dom_getz(tree, "spec"), *old_spec = dom_getz(old, "spec");
+    if (!call->table->kind->has_generation)
+        return;
+    if (spec != NULL && old_spec != NULL ? dom_equal(spec, old_spec) : same_content(tree, old))
+        return;
+    (void)dom_i64(dom_getz(metadata, "generation"), &generation);
+    set_text(metadata, "generation", dom_number(&call->arena, generation + 1));
+}
+
 void update_tree(struct kubesim_call *call, struct dom *tree, struct sim_object *old,
                  bool from_patch)
 {
@@ -499,8 +518,10 @@ void update_tree(struct kubesim_call *call, struct dom *tree, struct sim_object 
         return;
     struct dom *old_tree = object_tree(&call->arena, old);
     keep_from_old(call, tree, old_tree);
+    schema_defaults(kind, tree, &call->arena);
     if (kind->prepare != NULL)
         kind->prepare(&call->arena, tree, old_tree);
+    count_generation(call, tree, old_tree);
     if (!check_rules(call, tree))
         return;
     struct sim_object *o = store_commit(call, tree, old, dry_run);

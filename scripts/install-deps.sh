@@ -4,8 +4,9 @@
 set -eu
 
 BUILD="gcc libc6-dev make meson ninja-build pkg-config python3 ca-certificates openssl
-libuv1-dev libcurl4-openssl-dev libmicrohttpd-dev libssl-dev libyaml-dev libjson-c-dev libdeflate-dev libzstd-dev libcmocka-dev"
-TEST="clang clang-format libclang-rt-14-dev llvm binutils python3-pytest python3-yaml protobuf-compiler curl libnghttp2-dev nghttp2-server"
+libuv1-dev libcurl4-openssl-dev libmicrohttpd-dev libssl-dev libyaml-dev libjson-c-dev libdeflate-dev libisal-dev libzstd-dev
+libnghttp2-dev libpcre2-dev libcmocka-dev"
+TEST="clang clang-format libclang-rt-14-dev llvm binutils python3-pytest python3-yaml protobuf-compiler curl nghttp2-server"
 
 wanted=""
 for group in "$@"; do

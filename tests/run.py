@@ -170,6 +170,22 @@ def stage_peers(tally):
     return status == 0
 
 
+def stage_reference(tally):
+    """baton beside the Go collector. The tests of the comparison itself need no Go."""
+    status, output = run(["sh", "tests/reference/build.sh", "build/peers/otelcol-ref"], 2400)
+    if status == 77:
+        print("!" * 100)
+        print("!! Go is not installed: the comparison with the Go collector is SKIPPED")
+        print("!" * 100)
+        tally.add("reference", 0, 0, 1)
+    else:
+        if status != 0:
+            show_failure("build of the Go collector", output)
+        tally.add("build of the Go collector", int(status == 0), int(status != 0))
+    tests = ["tests/reference"] if status == 0 else ["tests/reference/test_compare.py"]
+    stage_pytest(tally, "beside the Go collector", tests, 900)
+
+
 def stage_pytest(tally, name, arguments, timeout, more_env=None):
     """A pytest suite; its own last line is read."""
     env = {"PYTHONDONTWRITEBYTECODE": "1", **(more_env or {})}
@@ -208,6 +224,7 @@ def main():
                                                  {"BATON_BUILD": os.path.join(ROOT, "build", "plain")})),
             ("e2e apiserver", lambda: not have_peers or have_peers[0]
              and stage_pytest(tally, "e2e on the real API server", ["tests/e2e", "--server=apiserver"], 1800)),
+            ("reference", lambda: stage_reference(tally)),
         ]
     for name, stage in stages:
         if options.only not in name:

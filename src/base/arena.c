@@ -43,6 +43,23 @@ void arena_deinit(struct arena *a)
     *a = (struct arena){.next_block_bytes = a->next_block_bytes};
 }
 
+void arena_reset(struct arena *a)
+{
+    struct arena_block *kept = a->head;
+    if (kept == NULL)
+        return;
+    if (kept->size > BLOCK_BYTES_MAX) {
+        arena_deinit(a);
+        return;
+    }
+    struct arena_block *older = kept->next;
+    kept->next = NULL;
+    kept->used = 0;
+    a->head = older;
+    arena_deinit(a);
+    a->head = kept;
+}
+
 static struct arena_block *block_new(size_t size_bytes)
 {
     CHECK(size_bytes <= SIZE_MAX - sizeof(struct arena_block));

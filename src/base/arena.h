@@ -15,6 +15,8 @@ struct arena {
 
 void arena_init(struct arena *a, size_t first_block_bytes);
 void arena_deinit(struct arena *a);
+/* Empties it and keeps one block, of at most 64 KiB, for what comes next. */
+void arena_reset(struct arena *a);
 /* Aligned for any type; never NULL. */
 void *arena_alloc(struct arena *a, size_t size_bytes);
 void *arena_zalloc(struct arena *a, size_t size_bytes);

@@ -26,6 +26,8 @@
     } while (0)
 _Noreturn void check_failed(const char *file, int line, const char *condition);
 
+/* Once at the start of the program: how the C library keeps memory. */
+void mem_setup(void);
 /* Memory that the program cannot go on without: these end the program when there is none. Zero-sized requests give a unique pointer. */
 void *mem_alloc(size_t size_bytes);
 void *mem_zalloc(size_t size_bytes);

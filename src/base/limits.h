@@ -50,7 +50,24 @@
 #define LIMIT_TOKEN_BYTES (64 * KIB)           /* a bearer token; a server refuses longer headers */
 #define LIMIT_KUBECONFIG_TEXT_BYTES (16 * MIB) /* what is kept of kubeconfig files: texts repeated by YAML aliases */
 #define LIMIT_STATUS_MESSAGE_BYTES 1024        /* what an error keeps of the message of a Status */
+#define LIMIT_OBJECT_ENTRIES 4096              /* kept of each list and map of an object (containers, labels ...): counts fit 16 bits */
+#define LIMIT_OBJECT_TEXT_BYTES (4 * KIB)      /* kept of a name, uid or container id; the API server allows 253 in a name */
+#define LIMIT_OBJECT_SCRATCH_BYTES (64 * KIB)  /* of working memory kept between two objects */
 #define LIMIT_WATCH_EVENT_BYTES (16 * MIB)     /* client-go's bound for one event */
+#define LIMIT_WATCH_IDLE_MS 90000              /* nothing on a watch for so long: it is dead, for bookmarks come about once a minute */
+#define LIMIT_LIST_IDLE_MS 60000               /* nothing on a list for so long; the server's own bound for all of one */
+#define LIMIT_STREAMING_IDLE_MS 30000          /* nothing of a streaming list for so long: the server does not know what was asked */
+#define LIMIT_WATCH_LINGER_MS 5000             /* a store without users is kept for so long: a reload uses it again */
+#define LIMIT_LISTS_AT_ONCE 8                  /* pages under way of one client: a server has few seats for lists */
+#define LIMIT_SELECTOR_BYTES (8 * KIB)         /* label and field selector of a watch, encoded: URLs end at 16 KiB */
+#define LIMIT_SWEEP_SLICE_MS 2                 /* of the work after a list, before others have their turn */
+
+/* -- k8s_cluster -- */
+#define LIMIT_TICK_BATCH_BYTES (1 * MIB)       /* of a batch on the wire, about: 10,000 pods give some 35, each built within 1 ms */
+#define LIMIT_PATTERN_BYTES (64 * KIB)         /* a regular expression of metrics_include and metrics_exclude */
+#define LIMIT_PATTERN_STEPS 100000             /* of one search in one value: about 1 ms, then it counts as not found */
+#define LIMIT_PATTERN_HEAP_KIB 4096            /* of one search; in KiB */
+#define LIMIT_SYNC_SILENCE_MS 60000            /* then the log names the kinds that a receiver still waits for */
 
 /* -- election -- */
 #define LIMIT_LEASE_DURATION_S 86400           /* as configured: a crash stops collection for so long; the API's bound is 2^31 - 1 */
@@ -60,9 +77,20 @@
 /* -- telemetry -- */
 #define LIMIT_OTLP_REQUEST_BYTES (4 * MIB - 64 * KIB) /* under the 4 MiB that a gRPC server accepts by default */
 #define LIMIT_VALUE_DEPTH 128                 /* nesting of maps and slices in a value; guards the stack, deeper ones count as empty */
+#define LIMIT_QUEUE_AHEAD_BYTES (4 * MIB)      /* in a sending queue whose backend takes what it gets: more is memory without use */
 #define LIMIT_QUEUE_BYTES (64 * MIB)           /* default bound of a sending queue, if the cgroup gives no smaller one */
 #define LIMIT_QUEUE_CONSUMERS 256              /* requests under way of one exporter: each may need a file descriptor of 1024 */
 #define LIMIT_RETRY_DELAY_MIN_MS 10            /* between two attempts of a request, whatever initial_interval says */
+
+/* -- entity events of k8s_cluster -- */
+#define LIMIT_JOURNAL_PERIOD_S 60              /* of kept changes: two lease durations, if there is no Lease to ask */
+#define LIMIT_JOURNAL_BYTES (8 * MIB)          /* of these changes: about 10,000 of pods */
+#define LIMIT_POSITION_BYTES (2 * KIB)         /* of LIMIT_NOTE_BYTES, which other receivers share */
+#define LIMIT_POSITION_AHEAD_S 120             /* a new leader's watch may be behind its predecessor's; a silent one is found after 90 s */
+#define LIMIT_ENTITY_BATCH_RECORDS 500         /* of one batch of entity events; some milliseconds of work */
+#define LIMIT_ENTITY_BATCH_BYTES (256 * KIB)   /* memory of one batch, but for the object that goes past it */
+#define LIMIT_ENTITY_DELAY_MS 50               /* a change waits for others, to share a batch */
+#define LIMIT_ENTITY_RETRY_MS 100              /* after a batch was withheld at a closed gate */
 
 /* -- service -- */
 #define LIMIT_INTERVAL_MIN_MS 10               /* between two ticks of a receiver: below, ticks would be all the program does */

@@ -100,7 +100,7 @@ static bool same_settings(const struct elector *e, const struct elector_config *
            e->config.retry_period_ns == c->retry_period_ns &&
            e->config.safety_margin_ns == c->safety_margin_ns &&
            e->config.release_on_shutdown == c->release_on_shutdown &&
-           e->request_timeout_ns == request_timeout_ns(c) &&
+           e->config.standby == c->standby && e->request_timeout_ns == request_timeout_ns(c) &&
            (c->identity.len == 0 || str_eq(e->identity, c->identity));
 }
 
@@ -317,6 +317,16 @@ bool elector_may_emit(const struct elector *e)
 uint64_t elector_term(const struct elector *e)
 {
     return e->term;
+}
+
+enum standby elector_standby(const struct elector *e)
+{
+    return e->config.standby;
+}
+
+int64_t elector_lease_duration_ns(const struct elector *e)
+{
+    return e->config.lease_duration_ns;
 }
 
 str elector_lease_name(const struct elector *e)

@@ -14,6 +14,9 @@ struct elector_set *elector_set_new(struct loop *loop, const struct logger *logg
 /* All electors must be gone. */
 void elector_set_free(struct elector_set *set);
 
+/* What a replica that does not lead does for receivers that can be warm. */
+enum standby { STANDBY_COLD /* nothing */, STANDBY_WARM /* watches, keeps its stores full, emits nothing */ };
+
 struct elector_config {
     struct kube_config kube;
     str lease_name, lease_namespace; /* namespace empty: that of the client, else an error */
@@ -24,6 +27,7 @@ struct elector_config {
     int64_t safety_margin_ns;        /* the gate closes so long before the Lease may be taken */
     int64_t request_timeout_ns;      /* of one call; 0: min(retry_period, renew_deadline / 4), at least 500 ms */
     bool release_on_shutdown;
+    enum standby standby;
 };
 
 struct elector;
@@ -51,6 +55,8 @@ void elector_leave(struct elector *e, struct elector_user *user);
 bool elector_may_emit(const struct elector *e);
 /* Counts this process's terms, from 1; 0: never led. */
 uint64_t elector_term(const struct elector *e);
+enum standby elector_standby(const struct elector *e);
+int64_t elector_lease_duration_ns(const struct elector *e);
 str elector_lease_name(const struct elector *e);
 str elector_identity(const struct elector *e);
 /* The Lease's uid, empty while unknown; for phases that all replicas agree on. */

@@ -36,6 +36,7 @@ struct leader_elector_config {
     int64_t lease_duration_ns, renew_deadline_ns, retry_period_ns;
     int64_t safety_margin_ns, request_timeout_ns;
     bool release_on_shutdown;
+    int standby;
 };
 
 struct leader_elector {
@@ -62,6 +63,7 @@ static bool get_elector(struct extension *x, struct elector **elector, struct er
         .safety_margin_ns = c->safety_margin_ns,
         .request_timeout_ns = c->request_timeout_ns,
         .release_on_shutdown = c->release_on_shutdown,
+        .standby = (enum standby)c->standby,
     };
     str namespace;
     if (config.lease_namespace.len == 0 && env_get("POD_NAMESPACE", &namespace) &&
@@ -176,6 +178,7 @@ static void leader_elector_defaults(void *config)
     c->retry_period_ns = 2 * SECOND;
     c->safety_margin_ns = SECOND;
     c->release_on_shutdown = true;
+    c->standby = STANDBY_WARM;
 }
 
 static void check_names(const struct leader_elector_config *c, struct config_check *check)
@@ -271,6 +274,8 @@ static void leader_elector_check(void *config, struct config_check *check)
     check_durations(c, check);
 }
 
+static const char *const standby_names[] = {"cold", "warm", NULL}; /* in the order of the enum */
+
 #define FIELD(name, kind, member)                                                                  \
     {                                                                                              \
         .key = name, .type = kind, .offset = offsetof(struct leader_elector_config, member)        \
@@ -290,6 +295,10 @@ static const struct config_field fields[] = {
     FIELD("safety_margin", CONFIG_DURATION, safety_margin_ns),
     FIELD("request_timeout", CONFIG_DURATION, request_timeout_ns),
     FIELD("release_on_shutdown", CONFIG_BOOL, release_on_shutdown),
+    {.key = "standby",
+     .type = CONFIG_ENUM,
+     .offset = offsetof(struct leader_elector_config, standby),
+     .choices = standby_names},
 };
 static const struct config_schema schema = {
     .name = "k8s_leader_elector",

@@ -29,7 +29,8 @@ enum { NS_PER_MS = 1000000, STATUS_REDIRECT_MIN = 300 };
 
 static void data_arrived(struct http_call *call)
 {
-    call->pool->stirred |= call->response.http2;
+    if (call->pool != NULL)
+        call->pool->stirred |= call->response.http2;
     if (call->idle_timeout_ns > 0)
         call->last_data_ns = loop_boot_ns(call->client->loop);
 }
@@ -40,21 +41,19 @@ static size_t refuse(size_t len)
     return len == 0 ? 1 : 0;
 }
 
-static size_t on_header(char *data, size_t size, size_t count, void *arg)
+bool http_call_line(struct http_call *call, str text)
 {
-    struct http_call *call = arg;
-    size_t len = size * count;
     if (call->silenced)
-        return refuse(len);
+        return false;
     data_arrived(call);
-    enum http_line line = http_response_feed(&call->response, str_make(data, len));
+    enum http_line line = http_response_feed(&call->response, text);
     /* On HTTP/2 the stream says where it ends; libcurl would stop at the length and lose the trailers. */
-    if (call->response.http2 && !call->response.head_done)
+    if (call->pool != NULL && call->response.http2 && !call->response.head_done)
         curl_easy_setopt(call->easy, CURLOPT_IGNORE_CONTENT_LENGTH, 1L);
     switch (line) {
     case HTTP_LINE_TOO_LARGE:
         call->stop = HTTP_STOP_TOO_LARGE;
-        return refuse(len);
+        return false;
     case HTTP_LINE_HEAD_DONE:
         if (call->on_headers != NULL)
             call->on_headers(call->arg, &call->response);
@@ -62,7 +61,13 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
     case HTTP_LINE_MORE:
         break;
     }
-    return call->silenced ? refuse(len) : len;
+    return !call->silenced;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *arg)
+{
+    size_t len = size * count;
+    return http_call_line(arg, str_make(data, len)) ? len : refuse(len);
 }
 
 /* An answer that is kept: whole, or, of an error, the beginning. */
@@ -80,23 +85,27 @@ static bool keep(struct http_call *call, str data)
     return call->answer_bytes <= LIMIT_HTTP_BODY_BYTES; /* no more is read to save the connection */
 }
 
-static size_t on_body(char *data, size_t size, size_t count, void *arg)
+bool http_call_data(struct http_call *call, str data)
 {
-    struct http_call *call = arg;
-    size_t len = size * count;
     if (call->silenced)
-        return refuse(len);
+        return false;
     data_arrived(call);
     if (call->on_data != NULL && call->response.status < STATUS_REDIRECT_MIN) {
-        bool more = call->on_data(call->arg, str_make(data, len));
+        bool more = call->on_data(call->arg, data);
         if (!more && !call->silenced)
             call->stop = HTTP_STOP_ABORTED;
-        return more && !call->silenced ? len : refuse(len);
+        return more && !call->silenced;
     }
-    if (keep(call, str_make(data, len)))
-        return len;
+    if (keep(call, data))
+        return true;
     call->stop = HTTP_STOP_TOO_LARGE;
-    return refuse(len);
+    return false;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *arg)
+{
+    size_t len = size * count;
+    return http_call_data(arg, str_make(data, len)) ? len : refuse(len);
 }
 
 static size_t on_send(char *buffer, size_t size, size_t count, void *arg)
@@ -186,6 +195,7 @@ static uint32_t stream_error(const struct http_call *call, CURLcode code)
 static void silence(struct http_call *call)
 {
     call->silenced = true;
+    http_h2c_leave(call);
     loop_timer_clear(&call->timeout);
     loop_timer_clear(&call->idle);
     list_remove(&call->node);
@@ -197,13 +207,15 @@ void http_call_finish(struct http_call *call, enum http_outcome outcome, CURLcod
     CHECK(!call->silenced && call->client->depth > 0);
     struct http_result result = {.outcome = outcome, .response = &call->response};
     long connects = 0;
-    if (curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &connects) == CURLE_OK)
+    if (call->h2c)
+        result.connection_reused = call->reused && call->response.status != 0;
+    else if (curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &connects) == CURLE_OK)
         result.connection_reused =
             call->pool != NULL && call->response.status != 0 && connects == 0;
     if (call->pool != NULL)
         http_pool_remove(call);
     result.body = buf_view(&call->answer);
-    result.http2_error = stream_error(call, code);
+    result.http2_error = call->h2c ? call->http2_error : stream_error(call, code);
     if (outcome != HTTP_DONE)
         explain(call, outcome, code, &result.err);
     silence(call);
@@ -214,6 +226,10 @@ void http_call_curl_done(struct http_call *call, CURLcode code)
 {
     if (call->silenced)
         return;
+    if (call->h2c) {
+        http_h2c_connected(call, code);
+        return;
+    }
     curl_off_t sent_at_us = 0;
     curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &sent_at_us);
     enum http_outcome outcome = HTTP_BROKEN;
@@ -331,6 +347,7 @@ static void set_method(struct http_call *call, const struct http_request *reques
         curl_easy_setopt(call->easy, CURLOPT_NOBODY, 1L);
         return;
     }
+    call->sends = sends;
     if (sends) {
         curl_easy_setopt(call->easy, CURLOPT_POST, 1L);
         curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
@@ -385,6 +402,18 @@ static void set_server_name(struct http_call *call, CURLU *url, const struct htt
     buf_deinit(&text);
 }
 
+/* libcurl only connects, see http_h2c.c. */
+static void set_h2c(struct http_call *call, const struct http_request *request, const char *host,
+                    const char *port)
+{
+    struct buf origin;
+    buf_init(&origin, LIMIT_HTTP_URL_BYTES + 8);
+    buf_printf(&origin, "%s:%s", host, port);
+    call->origin = buf_take(&origin, NULL);
+    call->h2c = true;
+    call->fresh = request->fresh_connection;
+}
+
 /* What depends on the URL: version, proxy, TLS. */
 static void set_target(struct http_call *call, const struct http_request *request)
 {
@@ -398,16 +427,14 @@ static void set_target(struct http_call *call, const struct http_request *reques
         curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK) {
         bool https = strcmp(scheme, "https") == 0;
         bool h2c = client->version == HTTP_2_CLEARTEXT && !https;
-        long version = h2c                                    ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
-                       : https && client->version != HTTP_1_1 ? CURL_HTTP_VERSION_2TLS
-                                                              : CURL_HTTP_VERSION_1_1;
+        long version =
+            https && client->version != HTTP_1_1 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
         curl_easy_setopt(call->easy, CURLOPT_HTTP_VERSION, version);
         curl_easy_setopt(call->easy, CURLOPT_PIPEWAIT, version == CURL_HTTP_VERSION_2TLS ? 1L : 0L);
-        /* h2c: 7.88.1 starts HTTP/2 anew with each request on a connection, so each needs its own
-         */
-        curl_easy_setopt(call->easy, CURLOPT_FORBID_REUSE, h2c ? 1L : 0L);
         curl_easy_setopt(call->easy, CURLOPT_FRESH_CONNECT,
                          h2c || request->fresh_connection ? 1L : 0L);
+        if (h2c)
+            set_h2c(call, request, host, port);
         str bare = str_from(host);
         if (host[0] == '[')
             bare = str_make(host + 1, strlen(host) - 2);
@@ -471,6 +498,7 @@ struct http_call *http_call_new(struct http_client *client, const struct http_re
     CHECK(request->method != NULL && request->on_done != NULL);
     struct http_call *call = mem_zalloc(sizeof(*call));
     call->client = client;
+    list_init(&call->h2c_node);
     call->easy = curl_easy_init();
     CHECK(call->easy != NULL);
     call->tls = http_tls_set_ref(client->tls);
@@ -511,5 +539,6 @@ void http_call_free(struct http_call *call)
     mem_free(call->method);
     mem_free(call->url);
     mem_free(call->body_copy);
+    mem_free(call->origin);
     mem_free(call);
 }

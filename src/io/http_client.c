@@ -2,9 +2,10 @@
  * HTTP requests over libcurl: the client, its requests and its end.
  *
  * Life of a request: http_send makes a call and posts a task, so that nothing is called back, and
- * libcurl is not entered, before it returned; the task hands the call to a pool (http_pool.c) or,
- * when the request itself is wrong, ends it. A call that is over or cancelled lies in `ended` until
- * the last of our handlers has left the stack: libcurl may be in the middle of it.
+ * libcurl is not entered, before it returned; the task hands the call to a pool (http_pool.c), or
+ * to a cleartext HTTP/2 connection (http_h2c.c), or, when the request itself is wrong, ends it. A
+ * call that is over or cancelled lies in `ended` until the last of our handlers has left the stack:
+ * a library may be in the middle of it.
  *
  * Whatever may call back is between http_client_enter and http_client_leave. The leave that brings
  * the depth to zero frees what is in `ended`, then pools that were retired and are empty, and, when
@@ -20,6 +21,7 @@
 
 static void client_destroy(struct http_client *client)
 {
+    http_h2c_close(client);
     list_for_each_safe (node, &client->pools)
         http_pool_free(CONTAINER_OF(node, struct http_pool, node));
     loop_task_cancel(&client->start);
@@ -47,6 +49,7 @@ void http_client_leave(struct http_client *client)
         if (pool->retired && pool->call_count == 0)
             http_pool_free(pool);
     }
+    http_h2c_sweep(client);
     if (client->freed)
         client_destroy(client);
 }
@@ -71,10 +74,12 @@ static void start_calls(void *arg)
     for (struct http_call *call = next_to_start(client, limit); call != NULL;
          call = next_to_start(client, limit)) {
         call->started = true;
-        if (call->refused.text[0] == '\0')
-            http_pool_start(call);
-        else
+        if (call->refused.text[0] != '\0')
             http_call_finish(call, HTTP_CONNECT_FAILED, CURLE_URL_MALFORMAT);
+        else if (call->h2c)
+            http_h2c_start(call);
+        else
+            http_pool_start(call);
     }
     http_client_leave(client);
 }
@@ -101,6 +106,7 @@ struct http_client *http_client_new(struct loop *loop, const struct logger *logg
                                                                 : LIMIT_HTTP_CONNECT_TIMEOUT_MS;
     client->connections_max = (long)config->connections_max;
     list_init(&client->pools);
+    list_init(&client->h2cs);
     list_init(&client->calls);
     list_init(&client->ended);
     loop_task_init(loop, &client->start, "http start", start_calls, client);
@@ -124,6 +130,7 @@ void http_client_drop_connections(struct http_client *client)
     http_client_enter(client);
     list_for_each (node, &client->pools)
         http_pool_retire(CONTAINER_OF(node, struct http_pool, node));
+    http_h2c_drop(client);
     http_client_leave(client);
 }
 

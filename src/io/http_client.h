@@ -1,10 +1,10 @@
 /*
- * HTTP requests over libcurl's multi interface. One `struct http_client` is one pool of connections with one TLS and proxy
- * setting; callers that must not wait for each other use clients of their own.
+ * HTTP requests over libcurl's multi interface, and cleartext HTTP/2 over nghttp2. One `struct http_client` is one pool of
+ * connections with one TLS and proxy setting; callers that must not wait for each other use clients of their own.
  *
- * Known of libcurl 7.88.1: on cleartext HTTP/2 only the first request of a connection works, so HTTP_2_CLEARTEXT never
- * reuses one; every stream past the server's limit opens a connection, so a client puts at most LIMIT_HTTP_LONG_STREAMS
- * streams on one multi handle and makes another beyond that; transfers are never paused; the server learns of a cancelled
+ * Known of libcurl 7.88.1: on cleartext HTTP/2 only the first request of a connection works, so there libcurl only connects;
+ * every stream past the server's limit opens a connection, so a client puts at most LIMIT_HTTP_LONG_STREAMS streams on one
+ * multi handle and makes another beyond that; transfers are never paused; the server learns of a cancelled
  * HTTP/2 stream when something else is sent on its connection.
  *
  * A request with a body is never repeated by the client once a byte of the body was sent. Connections without a request are

@@ -1,4 +1,5 @@
-/* What the files of the HTTP client share: http_client.c (life), http_call.c (one exchange), http_pool.c (libcurl and libuv). */
+/* What the files of the HTTP client share: http_client.c (life), http_call.c (one exchange), http_pool.c (libcurl and libuv),
+ * http_h2c.c (cleartext HTTP/2). */
 #ifndef IO_HTTP_INTERNAL_H
 #define IO_HTTP_INTERNAL_H
 
@@ -33,6 +34,7 @@ struct http_client {
     long connect_timeout_ms;
     long connections_max;
     struct list pools; /* the first one that is not retired takes requests */
+    struct list h2cs;  /* cleartext HTTP/2 connections */
     struct list calls; /* all but those in `ended` */
     struct list ended; /* finished or cancelled, to be freed when nothing of ours is on the stack */
     uint64_t call_number;   /* of the next call */
@@ -59,6 +61,15 @@ struct http_pool {
 
 enum http_stop { HTTP_STOP_NOT, HTTP_STOP_TOO_LARGE, HTTP_STOP_ABORTED };
 
+/* Of a call over cleartext HTTP/2. */
+enum h2c_state {
+    H2C_NONE,             /* not begun, or over */
+    H2C_WAITING,          /* another call connects to its origin */
+    H2C_CONNECTING,       /* it connects, for all that wait */
+    H2C_CONNECTING_ALONE, /* for itself only */
+    H2C_OPEN,             /* it has a stream */
+};
+
 struct http_call {
     struct list node; /* in client->calls or client->ended */
     struct http_client *client;
@@ -79,6 +90,16 @@ struct http_call {
     struct buf answer;
     size_t answer_bytes; /* received, kept or not */
     enum http_stop stop;
+    bool h2c; /* goes by http_h2c.c; the members below are of that */
+    enum h2c_state h2c_state;
+    char *origin; /* "host:port" */
+    bool fresh, reused;
+    bool answer_ended; /* the server has said all */
+    struct h2c *connection;
+    struct list h2c_node;
+    int32_t stream_id;
+    uint32_t http2_error;
+    bool sends; /* a body, if only an empty one */
     bool stream;
     bool started;  /* or waiting for client->start */
     bool resend_refused; /* libcurl wanted to send the body again */
@@ -102,6 +123,19 @@ void http_call_free(struct http_call *call);
 void http_call_finish(struct http_call *call, enum http_outcome outcome, CURLcode code);
 /* The outcome of a transfer that libcurl ended. */
 void http_call_curl_done(struct http_call *call, CURLcode code);
+
+/* What came for a call: a line of its header or trailers, and data. False: the exchange is to be ended, unless it has been silenced. */
+NODISCARD bool http_call_line(struct http_call *call, str line);
+NODISCARD bool http_call_data(struct http_call *call, str data);
+
+/* http_h2c.c */
+void http_h2c_start(struct http_call *call);
+/* libcurl has connected for this call, or failed to. */
+void http_h2c_connected(struct http_call *call, CURLcode code);
+void http_h2c_leave(struct http_call *call); /* the call is over, for whatever reason */
+void http_h2c_drop(struct http_client *client);
+void http_h2c_sweep(struct http_client *client); /* frees closed connections */
+void http_h2c_close(struct http_client *client); /* when there are no calls any more */
 
 /* http_pool.c */
 void http_pool_start(struct http_call *call); /* puts it on a pool of its client */

@@ -3,13 +3,19 @@
  *
  * An object is immutable once made and reference-counted: a change is a new object. Texts that repeat are atoms; the name, and what else
  * is unique, stands in the block behind the structure (`_at` members are byte offsets from the start of the block). Uids are 16 bytes;
- * container ids are 32 bytes if they are 64 hex digits.
+ * container ids are 32 bytes if they are 64 hex digits. Labels, selectors, annotations and amounts are sorted by key, each key once
+ * (the last one of several, as everywhere in Kubernetes).
+ *
+ * Reading never fails because of a value: a quantity that is none, a time outside of the years 1678 to 2261, JSON of another type counts
+ * as absent. Only bytes that are no protobuf or JSON fail. Of lists and maps the first LIMIT_OBJECT_ENTRIES entries are kept.
  *
  * Field numbers and meanings: k8s.io/api (core/v1, apps/v1, batch/v1, autoscaling/v2, discovery/v1), k8s.io/apimachinery meta/v1.
  */
 #ifndef KUBE_OBJECT_H
 #define KUBE_OBJECT_H
 
+#include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "kube/atoms.h"
 
@@ -55,6 +61,7 @@ struct object {
     uint16_t name_len, uid_len;
     uint32_t meta_at;          /* struct object_meta, 0: not kept */
     uint8_t kind;              /* enum object_kind; KIND_COUNT: of a codec of its own */
+    uint8_t fields;            /* enum object_fields that were kept */
     const struct object_codec *codec;
 };
 
@@ -95,6 +102,7 @@ enum container_quantity {
     EPHEMERAL_STORAGE_REQUEST,
     CONTAINER_QUANTITY_COUNT
 };
+/* Of several states, which only broken writers set, the first in this order: running, terminated, waiting. */
 enum container_state { CONTAINER_STATE_NONE, CONTAINER_RUNNING, CONTAINER_TERMINATED, CONTAINER_WAITING };
 enum container_flags {
     CONTAINER_HAS_SPEC = 1,
@@ -109,7 +117,7 @@ enum container_flags {
 struct container {
     atom name;
     atom image_name, image_tag;
-    atom reason;                 /* of the state, OBJECT_STATES */
+    atom reason;                 /* of the state, OBJECT_STATES or OBJECT_METADATA, as the state */
     atom last_terminated_reason; /* OBJECT_LAST_TERMINATED */
     int32_t restart_count;
     uint32_t id_at;              /* prefix "runtime://" cut off; 32 bytes if CONTAINER_ID_IS_HEX */
@@ -117,7 +125,7 @@ struct container {
     uint16_t id_len, status_index; /* its place in status.containerStatuses */
     uint8_t quantity_mask;       /* 1 << enum container_quantity */
     uint8_t flags, state;
-    int64_t started_s;           /* of running or terminated, OBJECT_METADATA; INT64_MIN: unset */
+    int64_t started_s;           /* of running or terminated, OBJECT_METADATA; INT64_MIN: unset, or not kept */
 };
 enum pod_phase {
     POD_PHASE_OTHER,
@@ -180,7 +188,7 @@ enum workload_count {
 struct workload_object {
     struct object object;
     int32_t counts[WORKLOAD_COUNT_MAX]; /* enum workload_count of the kind */
-    uint8_t present;                    /* 1 << index: the pointer fields spec.replicas, completions, parallelism, minReplicas that are set */
+    uint8_t present;                    /* 1 << index: of the pointer fields (spec.replicas, completions ...) those that are set */
     atom target_api_version, target_kind, target_name; /* HPA: spec.scaleTargetRef */
     atom schedule, concurrency_policy;                 /* CronJob, OBJECT_METADATA */
 };
@@ -277,6 +285,8 @@ struct object_pool {
     uint64_t hash_key[2];
     struct slab_set *slabs;
     size_t object_count, object_bytes; /* blocks in use, rounded up as the slabs round */
+    struct arena scratch;              /* of the object that is being decoded */
+    struct buf block;                  /* the block that is being built */
 };
 void object_pool_init(struct object_pool *pool, const uint64_t hash_key[2]);
 void object_pool_deinit(struct object_pool *pool); /* all objects must be gone */
@@ -301,7 +311,7 @@ struct object_codec {
      * says what was expected and where. `fields`: enum object_fields. Takes at most 10 ms for 1.5 MB. */
     struct object *(*decode)(const struct object_codec *codec, struct object_pool *pool, unsigned fields, enum object_format format,
                              str bytes, struct err *err);
-    /* Gives back the atoms. */
+    /* Gives back the atoms of its own; those of struct object and object_meta are not its affair. NULL: there are none. */
     void (*release)(struct object_pool *pool, const struct object *o);
 };
 /* Of the built-in kinds. */

@@ -16,8 +16,8 @@ struct store {
     uint32_t slot_count, count;
     uint32_t generation;
     size_t object_bytes;         /* blocks of its objects */
-    bool sweeping;
-    uint32_t sweep_place;
+    bool takes_same;             /* see store_put */
+    uint32_t sweep_place;        /* the next one to look at */
     /* optional index of groups, see store_group_by */
     uint64_t (*group_of)(const struct object *o);
     struct store_groups *groups;
@@ -27,7 +27,8 @@ void store_deinit(struct store *s);
 
 enum store_change { STORE_ADDED, STORE_UPDATED, STORE_SAME };
 /* Takes the reference. *before gets the object that was there (a reference, the caller's) or NULL. STORE_SAME: same resourceVersion as the
- * one that is there, which stays; before is NULL. Marks it as seen. */
+ * one that is there, which also has all fields (enum object_fields) of the new one, and stays (unless `takes_same`: then it is
+ * STORE_UPDATED); before is NULL. Marks it as seen. */
 enum store_change store_put(struct store *s, struct object *take_object, struct object **before);
 /* The object that was there, its reference now the caller's, or NULL. */
 struct object *store_remove(struct store *s, const uint8_t uid[16]);
@@ -36,13 +37,14 @@ struct object *store_get(const struct store *s, const uint8_t uid[16]); /* borro
 /* A new list begins: nothing is seen yet. */
 void store_mark(struct store *s);
 /* After the list: takes out the next object that was not seen since store_mark (its reference is the caller's), looking at no more than
- * `*budget` places, which it counts down. NULL: budget used up (*budget is 0) or nothing is left. */
+ * `*budget` places, which it counts down. NULL with budget left: nothing is left; NULL with *budget 0: call again. */
 struct object *store_sweep(struct store *s, uint32_t *budget);
 
 /* The next object at or behind place *cursor, which moves behind it; NULL at the end. Start with 0. Borrowed. */
 struct object *store_next(const struct store *s, uint32_t *cursor);
 
-/* Keeps an index of objects by a number (0: in no group), to be asked for before the first object. */
+/* Keeps an index of objects by a number (0: in no group). A store has one: asked for again, it must be by the same function. Cheapest
+ * before the first object. */
 void store_group_by(struct store *s, uint64_t (*group_of)(const struct object *o));
 /* Members of a group in no order: start with *cursor = 0; NULL at the end. Borrowed; the store must not change in between. */
 struct object *store_group_next(const struct store *s, uint64_t group, uint32_t *cursor);

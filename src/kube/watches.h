@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "kube/client.h"
+#include "kube/list_watch.h"
 #include "kube/store.h"
 
 struct watches;
@@ -17,6 +18,14 @@ struct watches *watches_new(struct loop *loop, const struct logger *logger);
 /* All watches must be given back. */
 void watches_free(struct watches *set);
 struct object_pool *watches_pool(struct watches *set);
+
+/* What a test or a bench makes shorter; before the first watches_get. */
+struct watch_periods {
+    struct list_watch_periods list_watch;
+    int64_t watch_idle_ms, streaming_idle_ms, list_idle_ms, linger_ms; /* limits.h */
+};
+extern const struct watch_periods watch_periods_default;
+void watches_set_periods(struct watches *set, const struct watch_periods *periods);
 
 struct watch_config {
     struct kube_config kube;
@@ -32,12 +41,13 @@ struct watch_config {
 struct watch;
 /* A new reference to the watch on these; makes one if there is none (its client included, nothing is sent). */
 struct watch *watches_get(struct watches *set, const struct watch_config *config, struct err *err);
+/* The last one frees it; nobody may use it then. */
 void watch_unref(struct watch *w);
 
 enum watch_change_kind { WATCH_ADDED, WATCH_UPDATED, WATCH_DELETED };
 struct watch_change {
     enum watch_change_kind kind;
-    const struct object *before, *after; /* borrowed; ref them to keep them */
+    const struct object *before, *after; /* borrowed; ref them to keep them. Equal versions: read again with more fields */
     uint64_t resource_version;           /* of the change: for DELETED that of the deletion; 0: not a number, or a sweep found it */
     bool by_list;                        /* noticed by a list, not told by the watch */
 };
@@ -49,13 +59,14 @@ enum watch_trouble {
 };
 struct watch_user {
     struct list link;
-    /* After the store changed. May be NULL. Must not leave or unref. */
+    /* After the store changed, also while it is not synced yet. May be NULL. Must not join, leave or unref. */
     void (*on_change)(void *arg, const struct watch_change *change);
     /* Synced for the first time (for this user: also with its fields), lost (cleared), or another trouble. From the loop. May be NULL. */
     void (*on_state)(void *arg);
     void *arg;
     unsigned fields;
     bool joined;
+    bool state_due; /* the watch's own */
 };
 /* From the loop, on_state follows soon if it is synced already. */
 void watch_join(struct watch *w, struct watch_user *user);
@@ -64,6 +75,8 @@ void watch_leave(struct watch *w, struct watch_user *user);
 /* The store is full for this user (or the kind is not served, or forbidden: then there is nothing to wait for). */
 bool watch_is_synced(const struct watch *w, const struct watch_user *user);
 enum watch_trouble watch_trouble(const struct watch *w);
+/* What the trouble is, for a status; "" if there is none. */
+str watch_trouble_text(const struct watch *w);
 struct store *watch_store(struct watch *w); /* read only */
 /* The version up to which the store has seen everything, as text; "" before the first sync. Bookmarks move it. */
 str watch_resource_version(const struct watch *w);

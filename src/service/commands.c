@@ -92,8 +92,8 @@ static const char help_text[] =
     "win\n"
     "  --set KEY=VALUE        One setting, over all files; dots separate keys: "
     "processors.batch.timeout=2s\n"
-    "  --feature-gates LIST   Gates of the Go collector: known ones are accepted and change "
-    "nothing\n"
+    "  --feature-gates LIST   Gates of the Go collector, a,-b: known ones are accepted; those without "
+    "effect are said\n"
     "  -v, --version          Print the version\n"
     "  -h, --help             This text\n"
     "\n"
@@ -125,6 +125,7 @@ struct request {
     size_t flag_count;
     bool help, version, validate, in_place, diff;
     struct buf notices; /* of feature gates */
+    str feature_gates;  /* all that were given, one after the other */
     str mode, format;
 };
 
@@ -376,6 +377,8 @@ static bool apply_flag(struct request *r, size_t index, const char *value, struc
     case FEATURE_GATES:
         if (!feature_gates_parse(str_from(value), r->arena, &r->notices, err))
             return err_wrap(err, "invalid argument \"%s\" for \"--feature-gates\" flag", value);
+        r->feature_gates = arena_printf(r->arena, "%.*s%s%s", STR_ARG(r->feature_gates),
+                                        r->feature_gates.len > 0 ? "," : "", value);
         return true;
     case VERSION:
         r->version = true;
@@ -549,4 +552,5 @@ void command_line_parse(int argc, char **argv, const struct components *componen
     buf_deinit(&r.notices);
     out->sources = r.sources;
     out->source_count = r.source_count;
+    out->feature_gates = r.feature_gates;
 }

@@ -13,6 +13,7 @@ struct command_line {
     int exit_status;               /* COMMAND_DONE */
     struct config_source *sources; /* COMMAND_RUN: at least one; views into argv */
     size_t source_count;
+    str feature_gates;             /* all that were given, "a,-b"; in the arena */
 };
 /* Parses argv; carries out validate, components, print-config, featuregate, help and --version itself, printing to stdout and
  * stderr (COMMAND_DONE), or says COMMAND_RUN with the sources. */

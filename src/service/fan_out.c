@@ -10,9 +10,9 @@
  * Who takes a batch owes one outcome for it: handing it to n takers adds n - 1 to what is owed. All
  * is counted before the first taker sees it, since a taker may answer at once.
  *
- * A hand_over collects the batches of one tick (or one batch of a PUSH receiver). They settle in
- * order: a position or tick counts as acknowledged when it was sent and everything before it has an
- * outcome.
+ * A hand_over collects the batches of one tick, or holds one batch with a position. Each sort settles
+ * in order: a position or tick counts as acknowledged when it was sent and everything before it of
+ * its sort has an outcome.
  *
  * Specification: collector_host 2.5, design 2, 5.2, 5.11 and 6.
  */
@@ -20,13 +20,19 @@
 
 /* ---- hand-overs and outcomes ---- */
 
-struct hand_over *hand_over_open(struct receiver_node *n, int64_t tick_ns)
+static struct hand_over *open_in(struct list *queue, struct receiver_node *n)
 {
     struct hand_over *h = mem_zalloc(sizeof *h);
     h->node = n;
-    h->tick_ns = tick_ns;
     h->worst = OUTCOME_SENT;
-    list_append(&n->hand_overs, &h->link);
+    list_append(queue, &h->link);
+    return h;
+}
+
+struct hand_over *hand_over_open(struct receiver_node *n, int64_t tick_ns)
+{
+    struct hand_over *h = open_in(&n->ticks, n);
+    h->tick_ns = tick_ns;
     return h;
 }
 
@@ -47,10 +53,10 @@ static bool acknowledge(struct receiver_node *n, struct hand_over *h)
     return true;
 }
 
-static void settle(struct receiver_node *n)
+static void settle(struct receiver_node *n, struct list *queue)
 {
     bool changed = false;
-    list_for_each_safe (node, &n->hand_overs) {
+    list_for_each_safe (node, queue) {
         struct hand_over *h = CONTAINER_OF(node, struct hand_over, link);
         if (!h->closed || h->pending > 0)
             break;
@@ -63,12 +69,19 @@ static void settle(struct receiver_node *n)
         receiver_node_note(n);
 }
 
+/* Both lists: which one a hand_over is in is not written down, and looking at the head of the other costs nothing. */
+static void settle_all(struct receiver_node *n)
+{
+    settle(n, &n->ticks);
+    settle(n, &n->positions);
+}
+
 void hand_over_close(struct hand_over *h, bool complete)
 {
     h->closed = true;
     h->complete = complete;
     if (h->pending == 0)
-        settle(h->node);
+        settle_all(h->node);
 }
 
 static void on_outcome(void *arg, enum outcome worst)
@@ -82,7 +95,7 @@ static void on_outcome(void *arg, enum outcome worst)
     if (worst > h->worst)
         h->worst = worst;
     if (h->pending == 0 && h->closed)
-        settle(n);
+        settle_all(n);
     if (n->draining && n->in_flight == 0)
         service_advance_later(n->graph->service);
 }
@@ -158,12 +171,13 @@ static void fan_out(struct receiver_node *n, struct batch *take_batch)
     }
 }
 
-bool receiver_node_has_room(const struct receiver_node *n)
+bool receiver_node_has_room(const struct receiver_node *n, unsigned signals)
 {
     for (size_t i = 0; i < n->pipeline_count; i++)
         for (size_t k = 0; k < n->pipelines[i]->exporter_count; k++) {
             const struct exporter *e = &n->pipelines[i]->exporters[k]->exporter;
-            if (e->type->has_room != NULL && !e->type->has_room(e))
+            if ((n->pipelines[i]->settings->signal & signals) != 0 && e->type->has_room != NULL &&
+                !e->type->has_room(e))
                 return false;
         }
     return true;
@@ -172,9 +186,37 @@ bool receiver_node_has_room(const struct receiver_node *n)
 void exporter_room(struct exporter *e)
 {
     const struct graph *g = e->base.service->graph;
-    for (size_t i = 0; g != NULL && i < g->receiver_count; i++)
-        if (g->receivers[i].waiting_for_room)
-            ticks_wake(&g->receivers[i]);
+    for (size_t i = 0; g != NULL && i < g->receiver_count; i++) {
+        struct receiver_node *n = &g->receivers[i];
+        if (n->waiting_for_room)
+            ticks_wake(n);
+        if (n->waiting_signals != 0)
+            loop_task_post(&n->room_task);
+    }
+}
+
+static void on_room_task(void *arg)
+{
+    struct receiver_node *n = arg;
+    n->waiting_signals = 0;
+    if (n->active && n->receiver.type->on_room != NULL)
+        n->receiver.type->on_room(&n->receiver);
+}
+
+void fan_out_init(struct receiver_node *n)
+{
+    list_init(&n->ticks);
+    list_init(&n->positions);
+    loop_task_init(n->receiver.base.loop, &n->room_task, "receiver room", on_room_task, n);
+}
+
+bool receiver_has_room(struct receiver *r, enum signal signal)
+{
+    struct receiver_node *n = CONTAINER_OF(r, struct receiver_node, receiver);
+    if (receiver_node_has_room(n, signal))
+        return true;
+    n->waiting_signals |= signal;
+    return false;
 }
 
 /* ---- receivers ---- */
@@ -208,28 +250,45 @@ static void emit(struct receiver_node *n, struct hand_over *h, struct batch *tak
     fan_out(n, take_batch);
 }
 
+/* A hand_over of this batch alone. */
+static void emit_alone(struct receiver_node *n, struct hand_over *h, struct batch *take_batch)
+{
+    h->closed = true;
+    h->complete = true;
+    emit(n, h, take_batch);
+}
+
 bool receiver_emit_at(struct receiver *r, struct batch *take_batch, struct position position)
+{
+    struct receiver_node *n = CONTAINER_OF(r, struct receiver_node, receiver);
+    if (n->draining || !gate_is_open(n)) {
+        batch_unref(take_batch);
+        return false;
+    }
+    struct hand_over *h = open_in(&n->positions, n);
+    h->position = position.text.len == 0 ? NULL : str_dup(position.text);
+    emit_alone(n, h, take_batch);
+    return true;
+}
+
+bool receiver_emit(struct receiver *r, struct batch *take_batch)
 {
     struct receiver_node *n = CONTAINER_OF(r, struct receiver_node, receiver);
     if (!gate_is_open(n)) {
         batch_unref(take_batch);
         return false;
     }
-    if (n->hand_over != NULL) { /* within a tick */
+    if (n->hand_over != NULL) /* within a tick */
         emit(n, n->hand_over, take_batch);
-        return true;
-    }
-    struct hand_over *h = hand_over_open(n, 0);
-    h->position = position.text.len == 0 ? NULL : str_dup(position.text);
-    h->closed = true; /* open until now only in name: there is one batch */
-    h->complete = true;
-    emit(n, h, take_batch);
+    else
+        emit_alone(n, hand_over_open(n, 0), take_batch);
     return true;
 }
 
-bool receiver_emit(struct receiver *r, struct batch *take_batch)
+int64_t receiver_lease_duration_ns(const struct receiver *r)
 {
-    return receiver_emit_at(r, take_batch, (struct position){STR_NONE});
+    const struct receiver_node *n = CONTAINER_OF(r, struct receiver_node, receiver);
+    return n->elector == NULL ? 0 : elector_lease_duration_ns(n->elector);
 }
 
 void receiver_ready(struct receiver *r)

@@ -1,7 +1,7 @@
 /*
  * The gates that baton knows of: ids and stages as of v0.149.0 of the collector and its contrib
  * repository, and older ones that charts still pass. A gate is listed so that it is accepted;
- * whether switching it means anything is said by `matters`.
+ * `matters` marks those that would change something in the reference and change nothing here.
  *
  * Specification: collector_host 1.1 (texts, defaults by stage).
  */
@@ -40,7 +40,7 @@ static const struct gate gates[] = {
     {"pdata.enableRefCounting", BETA, false, "Memory of the Go implementation."},
     {"pdata.useCustomProtoEncoding", STABLE, false, "Memory of the Go implementation."},
     {"pdata.useProtoPooling", ALPHA, false, "Memory of the Go implementation."},
-    {"pkg.experimentalmetricmetadata.useEntityEventsSpecification", ALPHA, true,
+    {"pkg.experimentalmetricmetadata.useEntityEventsSpecification", ALPHA, false,
      "Entity events in their newer form."},
     {"pkg.exporterhelper.queueBatchEnabled", ALPHA, true,
      "Sending queues make batches by default."},
@@ -108,6 +108,23 @@ bool feature_gates_parse(str list, struct arena *a, struct buf *notices, struct 
             buf_printf(notices, "feature gate \"%s\" has no effect in baton\n", g->id);
     }
     return true;
+}
+
+bool feature_gates_enabled(str list, const char *id)
+{
+    const struct gate *g = find(str_from(id));
+    CHECK(g != NULL);
+    bool on = is_on(g);
+    while (list.len > 0) {
+        str word;
+        str_cut(list, ',', &word, &list);
+        bool off = str_starts_with(word, STR("-"));
+        if (off || str_starts_with(word, STR("+")))
+            word = str_skip(word, 1);
+        if (str_eqz(word, id))
+            on = !off;
+    }
+    return on;
 }
 
 void feature_gates_print(struct buf *b)

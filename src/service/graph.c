@@ -168,6 +168,7 @@ static bool find_elector(struct receiver_node *n, const struct component_setting
         n->gated = true;
         n->elector = x->type->elector(x);
         n->elector_identity = n->elector;
+        n->cold = !n->receiver.type->can_be_warm || elector_standby(n->elector) == STANDBY_COLD;
         return true;
     }
     return err_set(
@@ -265,7 +266,7 @@ static void add_receivers(struct graph *g)
         component_fill(g, &n->receiver.base, COMPONENT_RECEIVER, c->id, NULL);
         n->receiver.type = c->type;
         n->graph = g;
-        list_init(&n->hand_overs);
+        fan_out_init(n);
         list_init(&n->user.link);
         ticks_init(n);
     }
@@ -314,7 +315,8 @@ void graph_free(struct graph *g)
     for (size_t i = 0; i < g->receiver_count; i++) {
         struct receiver_node *n = &g->receivers[i];
         CHECK(!n->started && !n->joined && !n->active && n->in_flight == 0 &&
-              list_empty(&n->hand_overs));
+              list_empty(&n->ticks) && list_empty(&n->positions));
+        loop_task_cancel(&n->room_task);
         if (n->created)
             n->receiver.type->destroy(&n->receiver);
         mem_free(n->progress.position);

@@ -14,6 +14,15 @@
  * Receivers that can wait ask queue_has_room, and with the queue switched off they wait for each
  * batch; a batch that comes unasked is taken as long as the bounds allow.
  *
+ * Pace: a queue is for a backend that is slow or away. One that keeps up gains nothing from more
+ * than LIMIT_QUEUE_AHEAD_BYTES waiting for it, so then there is no room, and a tick of any size is
+ * collected as fast as it is sent, through a few buffers that stay in the processor's caches. When
+ * no request has ended for PROGRESS_NS the backend does not keep up: then there is room up to the
+ * bounds, and the tick is kept here as it was at its time.
+ *
+ * Buffers: a request is encoded into `spare` memory if there is some, with room for the transport's
+ * prefix in front; packing takes that memory (no compression) or gives it back (compression).
+ *
  * Invariants: request_count, byte_count, encoded_bytes are the sums over `waiting` and `busy` (the
  * payload of a request in PACKING is empty); item_count also has what is not cut yet; a pending
  * batch exists while requests of it do, or while it is not cut to its end; consumers_busy =
@@ -31,13 +40,13 @@
 
 #define MS INT64_C(1000000)
 
-/* Below this, packing costs less than a trip through the thread pool. */
-#define PACK_INLINE_BYTES (64 * KIB)
+/* A backend that has not ended a request for so long is not waited for. */
+#define PROGRESS_NS (1000 * MS)
 /* What a request and its batch cost beside payload and content. */
 #define REQUEST_OVERHEAD_BYTES KIB
 enum {
     PACKING_MAX = 2,       /* encoded requests in pool threads, up to 4 MiB each */
-    UNCUT_BATCHES_MAX = 4, /* then receivers wait: a batch is cut in a turn or two */
+    UNCUT_BATCHES_MAX = 2, /* then receivers wait: a batch is cut in a turn or two */
     FULL_LOG_INTERVAL_S = 30,
 };
 
@@ -71,7 +80,10 @@ struct queue {
     size_t packing_count; /* in pool threads */
     size_t encoded_bytes; /* of all requests, before packing */
     struct loop_task task;
-    struct loop_timer stop_timer;
+    struct loop_timer stop_timer, pace_timer;
+    int64_t progress_ns; /* boot time when a request ended, or the first one came */
+    size_t last_bytes;   /* of the last request: the next one is likely to be as large */
+    struct buf spare;    /* memory for the next request to be encoded into */
     int64_t full_logged_ns;
     bool told_full, stopping, dropping, stopped;
     struct err last_failure; /* text empty: none */
@@ -86,6 +98,7 @@ struct packing {
 };
 
 static void run(void *arg);
+static void on_pace_timer(void *arg);
 static void on_stop_deadline(void *arg);
 
 static size_t default_bytes_max(void)
@@ -117,6 +130,7 @@ struct queue *queue_new(struct exporter *e, const struct queue_config *queue,
     list_init(&q->busy);
     loop_task_init(q->loop, &q->task, "sending queue", run, q);
     loop_timer_init(q->loop, &q->stop_timer, "sending queue stop", on_stop_deadline, q);
+    loop_timer_init(q->loop, &q->pace_timer, "sending queue pace", on_pace_timer, q);
     return q;
 }
 
@@ -132,6 +146,8 @@ void queue_free(struct queue *q)
     CHECK(is_empty(q) && list_empty(&q->shared) && q->packing_count == 0);
     loop_task_cancel(&q->task);
     loop_timer_clear(&q->stop_timer);
+    loop_timer_clear(&q->pace_timer);
+    buf_deinit(&q->spare);
     mem_free(q);
 }
 
@@ -170,9 +186,17 @@ static bool is_full(const struct queue *q)
     return size >= (size_t)q->config.queue_size;
 }
 
+/* Is more here than the backend needs to be kept busy, while it takes it? */
+static bool is_ahead(const struct queue *q)
+{
+    size_t bytes = q->stats.byte_count + q->stats.decoded_bytes;
+    return bytes >= LIMIT_QUEUE_AHEAD_BYTES && q->stats.request_count > 0 &&
+           loop_boot_ns(q->loop) - q->progress_ns < PROGRESS_NS;
+}
+
 bool queue_has_room(const struct queue *q)
 {
-    if (q->stopping || q->uncut_count >= UNCUT_BATCHES_MAX || is_full(q))
+    if (q->stopping || q->uncut_count >= UNCUT_BATCHES_MAX || is_full(q) || is_ahead(q))
         return false;
     return q->config.enabled || is_empty(q);
 }
@@ -184,6 +208,8 @@ static void note_room(struct queue *q)
         return;
     q->told_full = true;
     int64_t now_ns = loop_boot_ns(q->loop);
+    if (is_ahead(q) && !loop_timer_armed(&q->pace_timer))
+        loop_timer_set(&q->pace_timer, q->progress_ns + PROGRESS_NS);
     bool logged =
         q->full_logged_ns != 0 && now_ns - q->full_logged_ns < FULL_LOG_INTERVAL_S * 1000 * MS;
     if (q->stopping || logged || !is_full(q))
@@ -192,6 +218,13 @@ static void note_room(struct queue *q)
     log_warn(q->logger, "The sending queue is full: receivers wait, or lose what cannot wait",
              F_INT("requests", q->stats.request_count), F_INT("items", q->stats.item_count),
              F_INT("bytes", q->stats.byte_count + q->stats.decoded_bytes));
+}
+
+/* The backend may have stopped taking requests. */
+static void on_pace_timer(void *arg)
+{
+    struct queue *q = arg;
+    loop_task_post(&q->task);
 }
 
 /* ---- ends ---- */
@@ -239,6 +272,7 @@ static void worsen(struct pending_batch *p, enum outcome outcome)
 static void end_request(struct queue *q, struct send_request *r, enum outcome outcome)
 {
     struct pending_batch *p = r->pending;
+    q->progress_ns = loop_boot_ns(q->loop);
     q->stats.request_count--;
     q->stats.byte_count -= r->payload.len;
     q->stats.item_count -= r->item_count;
@@ -413,12 +447,20 @@ static void pack_work(void *arg)
     struct packing *p = arg;
     const struct queue_transport *t = &p->request->queue->transport;
     struct buf *payload = &p->request->payload;
-    p->ok = t->pack(t->arg, buf_view(&p->encoded), payload, &p->err);
+    p->ok = t->pack(t->arg, &p->encoded, payload, &p->err);
     if (p->ok &&
         payload->len > 0) { /* it may wait for long: without the slack of a growing buffer */
         payload->data = mem_realloc(payload->data, payload->len);
         payload->cap = payload->len;
     }
+}
+
+static void keep_spare(struct queue *q, struct buf *take)
+{
+    if (q->spare.data == NULL)
+        q->spare = *take;
+    else
+        buf_deinit(take);
 }
 
 static void pack_end(struct packing *p)
@@ -434,7 +476,7 @@ static void pack_end(struct packing *p)
         list_remove(&r->link);
         end_request(q, r, OUTCOME_DROPPED);
     }
-    buf_deinit(&p->encoded);
+    keep_spare(q, &p->encoded);
     mem_free(p);
     loop_task_post(&q->task);
 }
@@ -455,7 +497,10 @@ static void make_request(struct queue *q, struct pending_batch *pending, struct 
     r->pending = pending;
     r->signal = pending->batch->signal;
     r->item_count = item_count;
-    r->encoded_bytes = take_encoded->len;
+    r->encoded_bytes = take_encoded->len - q->transport.prefix_bytes;
+    q->last_bytes = take_encoded->len;
+    if (q->stats.request_count == 0)
+        q->progress_ns = loop_boot_ns(q->loop);
     r->state = REQUEST_PACKING;
     buf_init(&r->payload, take_encoded->len + take_encoded->len / 8 +
                               4 * KIB); /* zstd's and deflate's worst case */
@@ -469,7 +514,7 @@ static void make_request(struct queue *q, struct pending_batch *pending, struct 
     struct packing *p = mem_zalloc(sizeof *p);
     p->request = r;
     p->encoded = *take_encoded;
-    if (p->encoded.len > PACK_INLINE_BYTES) {
+    if (r->encoded_bytes > q->transport.pack_here_max) {
         q->packing_count++;
         loop_work(q->loop, "export packing", pack_work, on_packed, p);
     } else {
@@ -513,23 +558,37 @@ static void finish_cut(struct queue *q, struct pending_batch *p)
     settle_batch(q, p);
 }
 
+/* An empty buffer, or one that was used before, with the prefix in it and room for what is likely to come. */
+static void begin_encoding(const struct queue *q, struct buf *encoded)
+{
+    size_t prefix = q->transport.prefix_bytes;
+    encoded->max = q->transport.request_max + prefix;
+    buf_clear(encoded);
+    size_t likely = q->last_bytes + q->last_bytes / 4 + prefix;
+    char *room = buf_reserve(encoded, likely < encoded->max ? likely : encoded->max);
+    CHECK(room != NULL);
+    memset(room, 0, prefix);
+    buf_commit(encoded, prefix);
+}
+
 /* One request of the oldest batch that is not cut to its end. */
 static void cut_one(struct queue *q)
 {
     struct pending_batch *p = CONTAINER_OF(q->uncut.next, struct pending_batch, link);
-    struct buf encoded;
+    struct buf encoded = q->spare;
     size_t item_count = 0;
-    buf_init(&encoded, q->transport.request_max);
+    q->spare = (struct buf){0};
+    begin_encoding(q, &encoded);
     switch (otlp_next(&p->cursor, &encoded, &item_count)) {
     case OTLP_REQUEST:
         make_request(q, p, &encoded, item_count);
         break;
     case OTLP_ITEM_TOO_LARGE:
-        buf_deinit(&encoded);
+        keep_spare(q, &encoded);
         lose_too_large(q, p, item_count);
         break;
     case OTLP_END:
-        buf_deinit(&encoded);
+        keep_spare(q, &encoded);
         finish_cut(q, p);
         return;
     }

@@ -65,15 +65,17 @@ struct send_request {
 };
 
 struct queue_transport {
-    /* Encoded OTLP to what goes over the wire, into `out`, which is empty; runs in any thread, `arg` is read only then. False:
-     * the request is lost. */
-    bool (*pack)(const void *arg, str encoded, struct buf *out, struct err *err);
+    /* Makes of `encoded`, which is prefix_bytes of anything and then OTLP, what goes over the wire, into `out`, which is empty. It may
+     * give encoded's memory to `out`. Runs in any thread, `arg` is read only then. False: the request is lost. */
+    bool (*pack)(const void *arg, struct buf *encoded, struct buf *out, struct err *err);
     /* Begins an attempt; queue_sent ends it, later. */
     void (*send)(void *arg, struct send_request *request);
     /* Ends the attempt under way without queue_sent. */
     void (*cancel)(void *arg, struct send_request *request);
     void *arg;
     size_t request_max;       /* encoded bytes of one request */
+    size_t prefix_bytes;      /* room that pack wants in front of them */
+    size_t pack_here_max;     /* up to so many bytes, packing takes less time than a trip through the thread pool, or none */
 };
 
 struct queue_stats {

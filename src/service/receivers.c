@@ -23,9 +23,9 @@ static const struct receiver_type *type_of(const struct receiver_node *n)
     return n->receiver.type;
 }
 
-static bool is_cold(const struct receiver_node *n)
+static bool has_positions(const struct receiver_node *n)
 {
-    return n->gated && !type_of(n)->can_be_warm;
+    return type_of(n)->kind == RECEIVER_PUSH || type_of(n)->has_positions;
 }
 
 static bool call_start(struct receiver_node *n, struct err *err)
@@ -48,7 +48,7 @@ static void call_stop(struct receiver_node *n)
 bool receiver_node_start(struct receiver_node *n, struct err *err)
 {
     component_set_status(&n->receiver.base, STATUS_STARTING);
-    if (!is_cold(n) && !call_start(n, err))
+    if (!n->cold && !call_start(n, err))
         return false;
     component_started(&n->receiver.base, true);
     return true;
@@ -121,7 +121,7 @@ static void activate(struct receiver_node *n)
     if (n->active || n->draining)
         return;
     struct err err;
-    if (is_cold(n) && !n->started && !call_start(n, &err)) {
+    if (n->cold && !n->started && !call_start(n, &err)) {
         err_wrap(&err, "starting as leader failed");
         component_report(&n->receiver.base, STATUS_PERMANENT_ERROR, &err);
         return;
@@ -134,7 +134,7 @@ static void activate(struct receiver_node *n)
     n->gate_closed_logged = false;
     if (type_of(n)->kind == RECEIVER_PULL)
         begin_schedule(n, resume);
-    else
+    if (has_positions(n))
         begin_position(n, resume);
     n->active = true;
     struct position position = {.text = str_from(n->progress.position)};
@@ -157,7 +157,7 @@ static void deactivate(struct receiver_node *n)
             type_of(n)->deactivate(&n->receiver);
         n->active = false;
     }
-    if (is_cold(n))
+    if (n->cold)
         call_stop(n);
 }
 
@@ -231,6 +231,6 @@ void receiver_node_stop(struct receiver_node *n)
     bool was_started = n->started;
     component_set_status(&n->receiver.base, STATUS_STOPPING);
     call_stop(n);
-    if (was_started || is_cold(n))
+    if (was_started || n->cold)
         component_set_status(&n->receiver.base, STATUS_STOPPED);
 }

@@ -139,7 +139,7 @@ static struct settings *load(struct process *p, const struct components *compone
 }
 
 int service_run(const struct components *components, const struct config_source *sources,
-                size_t source_count)
+                size_t source_count, str feature_gates)
 {
     struct process p = {.exit_status = 1};
     struct err err;
@@ -158,6 +158,7 @@ int service_run(const struct components *components, const struct config_source 
             .components = components,
             .sources = sources,
             .source_count = source_count,
+            .feature_gates = feature_gates,
             .on_end = on_end,
             .arg = &p,
         };

@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "kube/watches.h"
+#include "service/feature_gates.h"
 
 static void on_end(void *arg)
 {
@@ -43,6 +45,7 @@ struct service *service_new(const struct service_config *config)
     s->logger = (struct logger){.log = config->log};
     uuid_make(s->loop, s->instance_id);
     s->electors = elector_set_new(s->loop, &s->logger);
+    s->watches = watches_new(s->loop, &s->logger);
     loop_task_init(s->loop, &s->end_task, "service end", on_end, s);
     loop_task_init(s->loop, &s->fatal_task, "service fatal error", on_fatal, s);
     stop_init(s);
@@ -59,6 +62,7 @@ void service_free(struct service *s)
     loop_task_cancel(&s->fatal_task);
     loop_task_cancel(&s->end_task);
     elector_set_free(s->electors);
+    watches_free(s->watches);
     mem_free(s);
 }
 
@@ -154,6 +158,16 @@ void service_release(struct service *s)
 struct elector_set *service_electors(struct service *s)
 {
     return s->electors;
+}
+
+struct watches *service_watches(struct service *s)
+{
+    return s->watches;
+}
+
+bool service_gate_enabled(const struct service *s, const char *name)
+{
+    return feature_gates_enabled(s->config.feature_gates, name);
 }
 
 uint64_t service_generation(const struct service *s)

@@ -17,6 +17,7 @@ struct service_config {
     const struct components *components;
     const struct config_source *sources; /* read again at a reload; must outlive the service */
     size_t source_count;
+    str feature_gates;                   /* of the command line, "a,-b"; checked; must outlive the service */
     /* Called once, from the loop: everything has ended, service_free may be called. 0: stopped as asked. */
     void (*on_end)(void *arg, int exit_status);
     void *arg;
@@ -33,7 +34,7 @@ void service_reload(struct service *s);
 void service_free(struct service *s);
 
 /* The whole program: logs, signals, loop, service. Returns its exit status. */
-int service_run(const struct components *components, const struct config_source *sources, size_t source_count);
+int service_run(const struct components *components, const struct config_source *sources, size_t source_count, str feature_gates);
 
 /* What a receiver did so far, over all terms and reloads. */
 struct receiver_counters {

@@ -32,8 +32,8 @@ struct pipeline {
     size_t exporter_count;
 };
 
-/* What was handed over and is not settled yet: all batches of a tick, or one batch of a PUSH receiver. In node->hand_overs, in
- * order, until it and all before it are settled. */
+/* What was handed over and is not settled yet: all batches of a tick, or one batch with a position. In a list of its node, in order,
+ * until it and all before it are settled. */
 struct hand_over {
     struct list link;
     struct receiver_node *node;
@@ -43,7 +43,7 @@ struct hand_over {
     bool complete;      /* closed in the ordinary way, not abandoned */
     enum outcome worst;
     int64_t tick_ns;
-    char *position;     /* PUSH, or NULL */
+    char *position;     /* or NULL */
 };
 
 /* Where a receiver stands; moves across a reload. */
@@ -51,7 +51,7 @@ struct receiver_progress {
     bool has_schedule;
     struct tick_schedule schedule;
     int64_t enqueued_ns, acknowledged_ns;
-    char *position;             /* PUSH: acknowledged; heap, or NULL */
+    char *position;             /* acknowledged; heap, or NULL */
     uint64_t term;              /* of the elector, when it was last active */
 };
 
@@ -63,6 +63,7 @@ struct receiver_node {
     bool created, started;
 
     bool gated;
+    bool cold;                   /* started and stopped with each term */
     struct elector *elector;     /* NULL if not gated, and after it was left */
     const void *elector_identity;
     struct elector_user user;
@@ -73,7 +74,10 @@ struct receiver_node {
 
     struct receiver_progress progress;
     bool resumes;                /* progress came from before a reload and was not used yet */
-    struct list hand_overs;
+    struct list ticks;           /* hand_overs of ticks, and of batches without a position */
+    struct list positions;       /* hand_overs with a position: a slow tick must not hold them up */
+    unsigned waiting_signals;    /* for which receiver_has_room said no */
+    struct loop_task room_task;
     size_t in_flight;            /* batches whose outcome is to come */
     struct receiver_counters counters;
 
@@ -124,6 +128,7 @@ struct service {
     struct logger logger;
     char instance_id[37];
     struct elector_set *electors;
+    struct watches *watches;
     uint64_t generation;
     struct graph *graph;          /* running, starting or stopping */
     struct graph *next;           /* created, waits for the old one to stop */
@@ -170,9 +175,10 @@ void ticks_wake(struct receiver_node *n);  /* ready, or there is room */
 
 /* fan_out.c */
 struct hand_over *hand_over_open(struct receiver_node *n, int64_t tick_ns);
+void fan_out_init(struct receiver_node *n);
 /* May settle and free it. */
 void hand_over_close(struct hand_over *h, bool complete);
-bool receiver_node_has_room(const struct receiver_node *n);
+bool receiver_node_has_room(const struct receiver_node *n, unsigned signals);
 
 /* stop.c */
 void stop_init(struct service *s);

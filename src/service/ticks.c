@@ -57,6 +57,12 @@ static void withhold(struct receiver_node *n)
     loop_timer_set_after(&n->timer, LOOK_AGAIN_MS * MS);
 }
 
+/* What is sent outside of ticks waits for its own exporters only, and ticks do not wait for those. */
+static bool has_room(const struct receiver_node *n)
+{
+    return receiver_node_has_room(n, n->receiver.type->has_positions ? SIGNAL_METRICS : ~0U);
+}
+
 static bool begin_tick(struct receiver_node *n)
 {
     const struct receiver_type *type = n->receiver.type;
@@ -70,7 +76,7 @@ static bool begin_tick(struct receiver_node *n)
     }
     if (type->is_ready != NULL && !type->is_ready(&n->receiver))
         return false; /* receiver_ready wakes us */
-    n->waiting_for_room = !receiver_node_has_room(n);
+    n->waiting_for_room = !has_room(n);
     if (n->waiting_for_room)
         return false;
     if (n->gated && !elector_may_emit(n->elector)) {
@@ -135,7 +141,7 @@ static void on_task(void *arg)
         if (!begin_tick(n))
             return;
     } else {
-        n->waiting_for_room = !receiver_node_has_room(n);
+        n->waiting_for_room = !has_room(n);
         if (n->waiting_for_room)
             return;
     }

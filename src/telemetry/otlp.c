@@ -7,6 +7,10 @@
  * goes on. Otherwise the request ends, and the leaf begins the next one, which opens the same
  * containers again. Nothing is ever taken back.
  *
+ * A metric with one point is a leaf as a whole: that is what receivers of cluster state make, and
+ * there is nothing to cut. The head of a metric (name, description, unit) is encoded once for each
+ * request and descriptor.
+ *
  * Containers (ResourceMetrics, ScopeMetrics, Metric, its data) stay open while leaves are added.
  * The length in front of each always takes exactly as many bytes as the container needs by then:
  * when it needs one more, what stands behind is moved up. Since that happens at 128 bytes, 16 KiB
@@ -31,8 +35,17 @@ struct level {
     size_t width;     /* bytes of its length */
 };
 
+/* Encoded heads of metrics, by descriptor. */
+enum { HEAD_COUNT = 32, HEAD_BYTES = 480 };
+struct head {
+    const struct metric_desc *desc;
+    size_t len; /* 0: not kept, it is too long or needs mending */
+    uint8_t bytes[HEAD_BYTES];
+};
+
 struct request {
     struct buf *out;
+    size_t start; /* where it begins in `out` */
     size_t limit, total;
     unsigned open_count;
     struct level levels[LEVEL_COUNT];
@@ -40,6 +53,7 @@ struct request {
     const struct scope *scope;
     const struct metric *metric;
     struct otlp_put put;
+    struct head *heads; /* HEAD_COUNT of them, or NULL */
 };
 
 /* metric, log record and span begin with their `next`. */
@@ -106,6 +120,11 @@ void otlp_cursor_init(struct otlp_cursor *c, const struct batch *batch, size_t r
     enter_resource(c, batch->resources);
 }
 
+static bool is_single(const struct metric *m)
+{
+    return m->first != NULL && m->first->next == NULL;
+}
+
 static const struct metric *cursor_metric(const struct otlp_cursor *c)
 {
     return c->batch->signal == SIGNAL_METRICS ? c->item : NULL;
@@ -125,16 +144,72 @@ static unsigned leaf_depth(const struct otlp_cursor *c)
     const struct metric *m = cursor_metric(c);
     if (m == NULL)
         return LEVEL_METRIC;
+    if (is_single(m))
+        return LEVEL_METRIC;
     return m->desc->type == METRIC_EMPTY ? LEVEL_DATA : LEVEL_COUNT;
 }
 
-static void put_leaf(struct otlp_put *p, bool write, const struct otlp_cursor *c)
+static size_t head_index(const struct metric_desc *d)
 {
+    return (uintptr_t)d / sizeof *d % HEAD_COUNT;
+}
+
+static void encode_head(struct head *h, const struct metric_desc *d)
+{
+    struct otlp_put p = {0};
+    otlp_put_metric_head(&p, false, d);
+    h->desc = d;
+    h->len = p.mend || p.size > sizeof h->bytes ? 0 : p.size;
+    if (h->len == 0)
+        return;
+    p.pos = h->bytes;
+    otlp_put_metric_head(&p, true, d);
+    CHECK(p.pos == h->bytes + h->len);
+}
+
+static void put_metric_head(struct request *q, bool write, const struct metric_desc *d)
+{
+    struct otlp_put *p = &q->put;
+    struct head *h = &q->heads[head_index(d)];
+    if (h->desc != d)
+        encode_head(h, d);
+    if (h->len == 0) {
+        otlp_put_metric_head(p, write, d);
+    } else if (!write) {
+        p->size += h->len;
+    } else {
+        memcpy(p->pos, h->bytes, h->len);
+        p->pos += h->len;
+    }
+}
+
+OTLP_INLINE void put_single(struct request *q, const bool write, const struct metric *m)
+{
+    struct otlp_put *p = &q->put;
+    size_t metric = put_open(p, write, 2); /* ScopeMetrics.metrics */
+    put_metric_head(q, write, m->desc);
+    uint32_t field = otlp_data_field(m->desc->type);
+    size_t data = put_open(p, write, field);
+    otlp_put_point(p, write, m->desc->type, m->first);
+    otlp_put_data_tail(p, write, m->desc);
+    put_close(p, write, field, data);
+    otlp_put_metric_tail(p, write, m->desc);
+    put_close(p, write, 2, metric);
+}
+
+static void put_leaf(struct request *q, bool write, const struct otlp_cursor *c)
+{
+    struct otlp_put *p = &q->put;
     if (!leaf_is_item(c))
         return;
     switch (c->batch->signal) {
     case SIGNAL_METRICS:
-        otlp_put_point(p, write, cursor_metric(c)->desc->type, c->point);
+        if (!is_single(cursor_metric(c)))
+            otlp_put_point(p, write, cursor_metric(c)->desc->type, c->point);
+        else if (write)
+            put_single(q, true, cursor_metric(c));
+        else
+            put_single(q, false, cursor_metric(c));
         break;
     case SIGNAL_LOGS:
         otlp_put_log(p, write, c->item);
@@ -146,14 +221,15 @@ static void put_leaf(struct otlp_put *p, bool write, const struct otlp_cursor *c
 }
 
 /* What stands in a container before what it contains. */
-static void put_head(struct otlp_put *p, bool write, unsigned level, const struct otlp_cursor *c)
+static void put_head(struct request *q, bool write, unsigned level, const struct otlp_cursor *c)
 {
+    struct otlp_put *p = &q->put;
     if (level == LEVEL_RESOURCE)
         otlp_put_resource(p, write, c->resource);
     else if (level == LEVEL_SCOPE)
         otlp_put_scope(p, write, c->scope);
     else if (level == LEVEL_METRIC)
-        otlp_put_metric_head(p, write, cursor_metric(c)->desc);
+        put_metric_head(q, write, cursor_metric(c)->desc);
 }
 
 /* What stands in it behind. */
@@ -265,9 +341,9 @@ static void write_leaf(struct request *q, const struct otlp_cursor *c, unsigned 
         q->levels[i] = next[i];
         q->levels[i].length_at = q->out->len + (size_t)(p->pos - start);
         p->pos += next[i].width;
-        put_head(p, true, i, c);
+        put_head(q, true, i, c);
     }
-    put_leaf(p, true, c);
+    put_leaf(q, true, c);
     CHECK((size_t)(p->pos - start) <= size);
     buf_commit(q->out, (size_t)(p->pos - start));
 }
@@ -283,11 +359,11 @@ static bool add_leaf(struct request *q, const struct otlp_cursor *c)
     otlp_put_reset(p);
     for (unsigned i = q->open_count; i < depth; i++) {
         p->size = 0;
-        put_head(p, false, i, c);
+        put_head(q, false, i, c);
         next[i].size = p->size;
     }
     p->size = 0;
-    put_leaf(p, false, c);
+    put_leaf(q, false, c);
     size_t add = p->size;
     for (unsigned i = q->open_count; i < depth; i++) {
         p->size = 0;
@@ -315,10 +391,13 @@ static bool add_leaf(struct request *q, const struct otlp_cursor *c)
 
 enum otlp_step otlp_next(struct otlp_cursor *c, struct buf *out, size_t *item_count)
 {
-    CHECK(out->len == 0 && !out->overflow);
+    CHECK(!out->overflow && out->len <= out->max);
     *item_count = 0;
-    struct request q = {.out = out};
-    q.limit = c->request_max < out->max ? c->request_max : out->max;
+    struct request q = {.out = out, .start = out->len};
+    if (c->batch->signal == SIGNAL_METRICS)
+        q.heads = mem_zalloc(HEAD_COUNT * sizeof *q.heads);
+    size_t most = out->max - out->len;
+    q.limit = c->request_max < most ? c->request_max : most;
     enum otlp_step step = OTLP_END;
     while (!c->done) {
         bool is_item = leaf_is_item(c);
@@ -338,6 +417,7 @@ enum otlp_step otlp_next(struct otlp_cursor *c, struct buf *out, size_t *item_co
     }
     close_levels(&q, 0);
     otlp_put_deinit(&q.put);
-    CHECK(out->len == q.total && q.total <= q.limit);
+    mem_free(q.heads);
+    CHECK(out->len == q.start + q.total && q.total <= q.limit);
     return step;
 }

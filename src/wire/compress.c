@@ -1,5 +1,6 @@
 /*
- * gzip (RFC 1952, libdeflate) and zstd (RFC 8878, libzstd), whole buffers at once.
+ * gzip (RFC 1952: ISA-L compresses, libdeflate decompresses) and zstd (RFC 8878, libzstd), whole
+ * buffers at once.
  *
  * Life of a call: a compressor or decompressor is made, used and freed, so that calls may run in
  * any pool thread. The result is appended to `out` in full or not at all.
@@ -14,14 +15,16 @@
  */
 #include "wire/compress.h"
 
+#include <isa-l/igzip_lib.h>
 #include <libdeflate.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
 enum {
-    /* On OTLP metrics of a cluster: smaller than what Go's gzip makes at its default level, in less than half the time. Level 1
-     * takes two thirds of the time for a tenth more bytes, level 8 nearly twice the time for two percent less. */
-    GZIP_LEVEL = 6,
+    /* On OTLP metrics of a cluster (51 MB): 15 ms and 3.8 % of the size. libdeflate takes 98 ms for 4.1 % at its lowest level, zlib
+     * 220 ms for 4.6 % at level 1 and 360 ms for 3.4 % at level 6. */
+    GZIP_LEVEL = 1,
+    GZIP_ROOM_BYTES = 16 * 1024, /* more output at a time */
     ZSTD_LEVEL = 3, /* its own default, and what the reference's "default" stands for */
     GROWTH = 4,
     ROOM_BYTES_MIN = 4096,
@@ -45,19 +48,45 @@ static bool append_exact(struct buf *out, const void *data, size_t len, struct e
     return true;
 }
 
+/* Its state is too large for a stack. */
+struct gzip_state {
+    struct isal_zstream stream;
+    uint8_t level_memory[ISAL_DEF_LVL1_DEFAULT];
+};
+
 static bool gzip_compress(str in, struct buf *out, struct err *err)
 {
-    struct libdeflate_compressor *c = libdeflate_alloc_compressor(GZIP_LEVEL);
-    if (c == NULL)
-        return err_set(err, "gzip: no memory for a compressor");
-    size_t bound = libdeflate_gzip_compress_bound(c, in.len);
-    char *room = mem_alloc(bound);
-    size_t len = libdeflate_gzip_compress(c, in.data, in.len, room, bound);
-    libdeflate_free_compressor(c);
-    CHECK(len > 0); /* the bound is one */
-    bool ok = append_exact(out, room, len, err);
-    mem_free(room);
-    return ok;
+    if (in.len > UINT32_MAX)
+        return err_set(err, "gzip: %zu bytes are too many", in.len);
+    struct gzip_state *state = mem_alloc(sizeof *state);
+    struct isal_zstream *s = &state->stream;
+    size_t len = out->len;
+    bool ok = true;
+    isal_deflate_init(s);
+    s->level = GZIP_LEVEL;
+    s->level_buf = state->level_memory;
+    s->level_buf_size = sizeof state->level_memory;
+    s->gzip_flag = IGZIP_GZIP;
+    s->end_of_stream = 1;
+    s->next_in = (uint8_t *)(uintptr_t)in.data;
+    s->avail_in = (uint32_t)in.len;
+    while (ok && s->internal_state.state != ZSTATE_END) {
+        size_t most = out->overflow ? 0 : out->max - out->len;
+        size_t room_len = most < GZIP_ROOM_BYTES ? most : GZIP_ROOM_BYTES;
+        char *room = room_len == 0 ? NULL : buf_reserve(out, room_len);
+        ok = room != NULL;
+        if (!ok)
+            break;
+        s->next_out = (uint8_t *)room;
+        s->avail_out = (uint32_t)room_len;
+        CHECK(isal_deflate(s) == COMP_OK);
+        buf_commit(out, room_len - s->avail_out);
+    }
+    mem_free(state);
+    if (ok)
+        return true;
+    out->len = len;
+    return err_set(err, "compressed data is larger than the %zu bytes there is room for", out->max);
 }
 
 static bool zstd_compress(str in, struct buf *out, struct err *err)

@@ -15,8 +15,6 @@
 #include "wire/pb.h"
 #include "wire/text.h"
 
-enum { PREFIX_BYTES = 5 };
-
 const char *grpc_code_name(enum grpc_code code)
 {
     static const char *const names[] = {
@@ -76,38 +74,40 @@ enum grpc_code grpc_code_from_rst(uint32_t http2_error)
     }
 }
 
+void grpc_prefix(char prefix[GRPC_PREFIX_BYTES], bool compressed, size_t len)
+{
+    CHECK(len <= UINT32_MAX);
+    prefix[0] = (char)compressed;
+    for (unsigned i = 1; i < GRPC_PREFIX_BYTES; i++)
+        prefix[i] = (char)(len >> (32 - 8 * i));
+}
+
 void grpc_frame(struct buf *out, bool compressed, str message)
 {
-    CHECK(message.len <= UINT32_MAX);
-    const uint8_t prefix[PREFIX_BYTES] = {
-        compressed,
-        (uint8_t)(message.len >> 24),
-        (uint8_t)(message.len >> 16),
-        (uint8_t)(message.len >> 8),
-        (uint8_t)message.len,
-    };
+    char prefix[GRPC_PREFIX_BYTES];
+    grpc_prefix(prefix, compressed, message.len);
     buf_append(out, prefix, sizeof prefix);
     buf_str(out, message);
 }
 
 bool grpc_unframe(str body, bool *compressed, str *message, struct err *err)
 {
-    if (body.len < PREFIX_BYTES)
+    if (body.len < GRPC_PREFIX_BYTES)
         return err_set(err, "gRPC body of %zu bytes: a message has a prefix of %d bytes", body.len,
-                       PREFIX_BYTES);
+                       GRPC_PREFIX_BYTES);
     const uint8_t *p = (const uint8_t *)body.data;
     size_t len = (size_t)p[1] << 24 | (size_t)p[2] << 16 | (size_t)p[3] << 8 | p[4];
     if (p[0] > 1)
         return err_set(err, "gRPC message with flag %d: expected 0 or 1", p[0]);
-    if (body.len - PREFIX_BYTES < len)
-        return err_set(err, "gRPC message cut short: %zu of %zu bytes", body.len - PREFIX_BYTES,
-                       len);
-    if (body.len - PREFIX_BYTES > len)
+    if (body.len - GRPC_PREFIX_BYTES < len)
+        return err_set(err, "gRPC message cut short: %zu of %zu bytes",
+                       body.len - GRPC_PREFIX_BYTES, len);
+    if (body.len - GRPC_PREFIX_BYTES > len)
         return err_set(err,
                        "gRPC body goes on for %zu bytes after its message: expected one message",
-                       body.len - PREFIX_BYTES - len);
+                       body.len - GRPC_PREFIX_BYTES - len);
     *compressed = p[0] == 1;
-    *message = str_skip(body, PREFIX_BYTES);
+    *message = str_skip(body, GRPC_PREFIX_BYTES);
     return true;
 }
 

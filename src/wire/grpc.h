@@ -15,8 +15,11 @@ const char *grpc_code_name(enum grpc_code code); /* "Unavailable", as the Go lib
 enum grpc_code grpc_code_from_http(int status);
 enum grpc_code grpc_code_from_rst(uint32_t http2_error);
 
-/* One message with its 5 byte prefix. */
+/* One message with its prefix. */
 void grpc_frame(struct buf *out, bool compressed, str message);
+#define GRPC_PREFIX_BYTES 5
+/* The prefix of a message of `len` bytes. */
+void grpc_prefix(char prefix[GRPC_PREFIX_BYTES], bool compressed, size_t len);
 /* Cuts the one message of a unary answer; false on a short or overlong body. */
 NODISCARD bool grpc_unframe(str body, bool *compressed, str *message, struct err *err);
 /* grpc-message header: percent decoding, lenient. */

@@ -5,7 +5,7 @@
 #include "base/base.h"
 
 /* Repository (with registry host and port) and tag ("latest" if there is none; a digest does not count), views into `text` or static.
- * False if the text does not follow the grammar: lower-case path, name of at most 255 characters, tag of at most 128, digest sha256, sha384
+ * False if the text does not follow the grammar: lower-case path of at most 255 characters, tag of at most 128, digest sha256, sha384
  * or sha512 with exactly as many lower-case hex digits. */
 NODISCARD bool image_ref_split(str text, str *repository, str *tag);
 

@@ -56,8 +56,9 @@ def decode(text):
 
 
 class GoCollector(Process):
-    def __init__(self, name, config, folder, kubeconfig):
+    def __init__(self, name, config, folder, kubeconfig, env=None):
         path = os.path.join(folder, f"{name}.yaml")
         with open(path, "w") as f:
             yaml.safe_dump(config, f, sort_keys=False)
-        super().__init__([os.path.join(PEERS, "otelcol-ref"), "--config", path], name, env=dict(os.environ, KUBECONFIG=kubeconfig))
+        super().__init__([os.path.join(PEERS, "otelcol-ref"), "--config", path], name,
+                         env={**(os.environ if env is None else env), "KUBECONFIG": kubeconfig})

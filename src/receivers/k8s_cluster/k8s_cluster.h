@@ -10,6 +10,7 @@
 #define RECEIVERS_K8S_CLUSTER_H
 
 #include "kube/watches.h"
+#include "receivers/k8s_cluster/config.h"
 #include "receivers/receivers.h"
 
 struct k8s_cluster;
@@ -23,7 +24,7 @@ struct k8s_stream {
     struct watch_user user;
 };
 
-struct k8s_cluster_config;
+struct collector;
 struct entities;
 struct k8s_cluster {
     struct receiver *receiver;
@@ -31,10 +32,11 @@ struct k8s_cluster {
     struct k8s_stream *streams;
     size_t stream_count;
     size_t kind_first[KIND_COUNT], kind_count[KIND_COUNT]; /* streams of each kind */
-    int64_t created_ns;          /* start time of the series at a fresh start */
     struct entities *entities;   /* NULL unless a logs pipeline wants them */
     struct collector *collector; /* what collect.c keeps between ticks */
     bool ready_told;
+    struct loop_timer silence;   /* then the log says what is waited for */
+    bool entity_spec_format;     /* feature gate: entity events as the newest specification has them */
 };
 
 /* The object of this kind and uid in any of its streams; NULL if it is not there. Borrowed. */

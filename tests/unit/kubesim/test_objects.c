@@ -482,7 +482,7 @@ static void test_forms_of_answers(void **state)
     post(&w, LEASES, LEASE("a"));
     struct asked a = {.method = "GET", .path = LEASES "/a", .accept = "text/html"};
     assert_answer(ask(&w, a), 406, "NotAcceptable");
-    a.accept = "application/vnd.kubernetes.protobuf, application/json";
+    a.accept = "application/cbor, application/json";
     assert_string_equal(text_at(&w, ask(&w, a).json, "kind"), "Lease");
     a.accept = "application/json;q=0.1, application/json;as=Table;v=v1;g=meta.k8s.io;q=0.9";
     world_pass(&w, 125 * SECOND);

@@ -462,36 +462,60 @@ static void test_accept(void **state)
     static const struct {
         const char *header;
         enum view view;
+        bool protobuf;
     } cases[] = {
-        {"", VIEW_JSON},
-        {" ", VIEW_JSON},
-        {"*/*", VIEW_JSON},
-        {"application/json", VIEW_JSON},
-        {"APPLICATION/JSON ; charset=utf-8", VIEW_JSON},
-        {"text/html", VIEW_NONE},
-        {"text/html, */*;q=0.1", VIEW_JSON},
-        {"application/json;q=0", VIEW_NONE},
-        {"application/vnd.kubernetes.protobuf", VIEW_NONE},
-        {"application/json;as=Table;v=v1;g=meta.k8s.io,application/json", VIEW_TABLE},
-        {"application/json;as=Table;v=v1beta1;g=meta.k8s.io", VIEW_TABLE},
-        {"application/json;as=Table;v=v2;g=meta.k8s.io,application/json", VIEW_JSON},
-        {"application/json;q=0.5,application/json;as=Table;v=v1;g=meta.k8s.io;q=0.9", VIEW_TABLE},
-        {"application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io", VIEW_METADATA},
-        {"application/json;stream=watch", VIEW_JSON},
-        {"application/json;stream=x", VIEW_NONE},
-        {",,,", VIEW_NONE},
-        {";;;", VIEW_NONE},
-        {"application/json;q=", VIEW_NONE},
+        {"", VIEW_OBJECT, false},
+        {" ", VIEW_OBJECT, false},
+        {"*/*", VIEW_OBJECT, false},
+        {"application/json", VIEW_OBJECT, false},
+        {"application/json ; charset=utf-8", VIEW_OBJECT, false},
+        {"APPLICATION/JSON", VIEW_NONE, false}, /* as kube-apiserver */
+        {"text/html", VIEW_NONE, false},
+        {"text/html, */*;q=0.1", VIEW_OBJECT, false},
+        {"application/json;q=0", VIEW_NONE, false},
+        {"application/vnd.kubernetes.protobuf", VIEW_OBJECT, true},
+        {"application/vnd.kubernetes.protobuf;stream=watch", VIEW_OBJECT, true},
+        {"application/vnd.kubernetes.protobuf,application/json", VIEW_OBJECT, true},
+        {"application/json,application/vnd.kubernetes.protobuf", VIEW_OBJECT, false},
+        {"*/*,application/vnd.kubernetes.protobuf", VIEW_OBJECT, true},
+        {"*/*;q=0.9,application/vnd.kubernetes.protobuf;q=0.8", VIEW_OBJECT, false},
+        {"application/vnd.kubernetes.protobuf;q=0.2,application/json;q=0.1", VIEW_OBJECT, true},
+        {"application/vnd.kubernetes.protobuf;q=0.2,application/json;q=0.3", VIEW_OBJECT, false},
+        {"application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+         VIEW_METADATA, true},
+        {"application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1", VIEW_NONE, false},
+        {"application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1,application/json",
+         VIEW_OBJECT, false},
+        {"application/json;as=Table;v=v1;g=meta.k8s.io,application/json", VIEW_TABLE, false},
+        {"application/json;as=Table;v=v1beta1;g=meta.k8s.io", VIEW_TABLE, false},
+        {"application/json;as=Table;v=v2;g=meta.k8s.io,application/json", VIEW_OBJECT, false},
+        {"application/json;q=0.5,application/json;as=Table;v=v1;g=meta.k8s.io;q=0.9", VIEW_TABLE,
+         false},
+        {"application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io", VIEW_METADATA, false},
+        {"application/json;stream=watch", VIEW_OBJECT, false},
+        {"application/json;stream=x", VIEW_NONE, false},
+        {",,,", VIEW_NONE, false},
+        {";;;", VIEW_NONE, false},
+        {"application/json;q=", VIEW_NONE, false},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         print_message("%s\n", cases[i].header);
-        assert_int_equal(accept_parse(str_from(cases[i].header), true), cases[i].view);
+        struct accepted a = accept_parse(str_from(cases[i].header), ACCEPT_MANY, true);
+        assert_int_equal(a.view, cases[i].view);
+        assert_int_equal(a.protobuf, cases[i].protobuf);
     }
-    assert_int_equal(
-        accept_parse(STR("application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"),
-                     false),
-        VIEW_NONE);
+    str metadata_list = STR("application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io");
+    assert_int_equal(accept_parse(metadata_list, ACCEPT_ITEM, true).view, VIEW_NONE);
+    assert_int_equal(accept_parse(metadata_list, ACCEPT_STATUS, true).view, VIEW_NONE);
+    /* A custom resource has protobuf for its metadata only. */
+    str protobuf = STR("application/vnd.kubernetes.protobuf,application/json");
+    str metadata = STR("application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;v=v1;"
+                       "g=meta.k8s.io,application/json");
+    assert_false(accept_parse(protobuf, ACCEPT_ITEM, false).protobuf);
+    assert_int_equal(accept_parse(protobuf, ACCEPT_ITEM, false).view, VIEW_OBJECT);
+    assert_true(accept_parse(metadata, ACCEPT_ITEM, false).protobuf);
+    assert_false(accept_parse(metadata, ACCEPT_STATUS, true).protobuf);
 }
 
 static void test_continue_tokens(void **state)

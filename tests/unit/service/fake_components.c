@@ -194,7 +194,7 @@ static enum step pull_collect(struct receiver *r, struct tick *tick)
     if (f->during_collect != NULL)
         f->during_collect(r);
     for (unsigned signal = 1; signal <= 4 && *next < p->config->batch_count; signal <<= 1)
-        if ((r->signals & signal) != 0 &&
+        if ((r->signals & signal) != 0 && !(r->type->has_positions && signal != SIGNAL_METRICS) &&
             !receiver_emit(r,
                            make_batch((enum signal)signal, tick->time_ns, tick->start_ns, *next)))
             return STEP_DONE;
@@ -244,6 +244,16 @@ bool fake_push(struct fake *f, const char *position)
     return receiver_emit_at(r, b, (struct position){str_from(position)});
 }
 
+bool fake_push_has_room(struct fake *f)
+{
+    return receiver_has_room(CONTAINER_OF(f->component, struct receiver, base), SIGNAL_LOGS);
+}
+
+static void receiver_on_room(struct receiver *r)
+{
+    of(&r->base)->rooms++;
+}
+
 static const struct config_field pull_fields[] = {
     {.key = "interval",
      .type = CONFIG_DURATION,
@@ -261,16 +271,19 @@ static const struct config_schema pull_schema = {
     .field_count = COUNT_OF(pull_fields),
     .defaults = pull_defaults,
 };
-#define PULL(type_name, warm)                                                                      \
+#define PULL(type_name, warm, ...)                                                                      \
     {                                                                                              \
         .name = type_name, .signals = 7, .kind = RECEIVER_PULL, .can_be_warm = warm,               \
         .stability = "alpha", .schema = &pull_schema, .create = pull_create,                       \
         .interval_ns = pull_interval_ns, .start = receiver_start, .is_ready = pull_is_ready,       \
         .activate = receiver_activate, .collect = pull_collect, .abandon = pull_abandon,           \
-        .deactivate = receiver_deactivate, .stop = receiver_stop, .destroy = receiver_destroy      \
+        .deactivate = receiver_deactivate, .stop = receiver_stop, .destroy = receiver_destroy,     \
+        ##__VA_ARGS__                                                                              \
     }
 static const struct receiver_type pull_type = PULL("pull", true);
 static const struct receiver_type cold_type = PULL("cold", false);
+static const struct receiver_type both_type =
+    PULL("both", true, .has_positions = true, .on_room = receiver_on_room);
 static const struct receiver_type push_type = {
     .name = "push",
     .signals = SIGNAL_LOGS,
@@ -463,6 +476,7 @@ static const struct exporter_type sink_type = {
 struct elect_config {
     str lease;
     int64_t duration_ns;
+    int standby;
 };
 struct elect {
     struct elector *elector;
@@ -474,6 +488,7 @@ static bool elect_get(struct extension *x, struct elector **elector, struct err 
 {
     const struct elect *l = x->base.state;
     struct elector_config config = {.lease_name = l->config->lease,
+                                    .standby = l->config->standby == 0 ? STANDBY_WARM : STANDBY_COLD,
                                     .lease_duration_ns = l->config->duration_ns};
     *elector = elector_get(service_electors(x->base.service), &config,
                            service_generation(x->base.service), err);
@@ -559,7 +574,9 @@ static void elect_destroy(struct extension *x)
     destroyed(&x->base);
 }
 
+static const char *const standby_names[] = {"warm", "cold", NULL};
 static const struct config_field elect_fields[] = {
+    {.key = "standby", .type = CONFIG_ENUM, .offset = offsetof(struct elect_config, standby), .choices = standby_names},
     {.key = "lease", .type = CONFIG_STR, .offset = offsetof(struct elect_config, lease)},
     {.key = "duration",
      .type = CONFIG_DURATION,
@@ -614,7 +631,7 @@ static const struct extension_type plain_type = {
     .destroy = plain_destroy,
 };
 
-static const struct receiver_type *const receivers[] = {&cold_type, &pull_type, &push_type, NULL};
+static const struct receiver_type *const receivers[] = {&both_type, &cold_type, &pull_type, &push_type, NULL};
 static const struct processor_type *const processors[] = {&derive_type, &pass_type, NULL};
 static const struct exporter_type *const exporters[] = {&sink_type, NULL};
 static const struct extension_type *const extensions[] = {&elect_type, &plain_type, NULL};

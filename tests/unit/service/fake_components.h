@@ -1,6 +1,6 @@
 /*
  * Components that do what a test says and write down what they are asked. Types: receivers `pull`, `cold` (pull, never warm),
- * `push`; processors `pass`, `derive`; exporter `sink`; extensions `elect`, `plain`.
+ * `push`, `both` (ticks of metrics, pushes of logs); processors `pass`, `derive`; exporter `sink`; extensions `elect`, `plain`.
  */
 #ifndef FAKE_COMPONENTS_H
 #define FAKE_COMPONENTS_H
@@ -29,7 +29,7 @@ struct fake {
     bool not_ready;      /* receivers */
     int64_t collect_takes_ns;
     void (*during_collect)(struct receiver *r);
-    size_t collects, abandons;
+    size_t collects, abandons, rooms;
     bool active;
     char position[64];   /* at the latest activate */
 
@@ -56,7 +56,8 @@ const char *fake_trace(void);
 void fake_settle_one(struct fake *exporter, size_t index, enum outcome outcome);
 void fake_settle(struct fake *exporter, enum outcome outcome);
 void fake_let_stop(struct fake *exporter);
-/* A PUSH receiver hands a batch over. */
+/* A `push` or `both` receiver hands a batch over. */
 bool fake_push(struct fake *receiver, const char *position);
+bool fake_push_has_room(struct fake *receiver);
 
 #endif

@@ -173,6 +173,16 @@ uint64_t elector_term(const struct elector *e)
     return e->term;
 }
 
+enum standby elector_standby(const struct elector *e)
+{
+    return e->config.standby;
+}
+
+int64_t elector_lease_duration_ns(const struct elector *e)
+{
+    return e->config.lease_duration_ns;
+}
+
 str elector_lease_name(const struct elector *e)
 {
     return e->config.lease_name;

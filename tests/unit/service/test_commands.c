@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 #include "service/commands.h"
+#include "service/feature_gates.h"
 #include "settings_fakes.h"
 
 struct fixture {
@@ -280,6 +281,17 @@ static void test_feature_gates(void **state)
     assert_int_equal(RUN(f, "--config=x", "--feature-gates=confmap.enableMergeAppendOption"), 0);
     assert_string_equal(
         f->errors, "feature gate \"confmap.enableMergeAppendOption\" has no effect in baton\n");
+    static const char entity_gate[] = "pkg.experimentalmetricmetadata.useEntityEventsSpecification";
+    assert_false(feature_gates_enabled(f->line.feature_gates, entity_gate));
+    assert_true(feature_gates_enabled(f->line.feature_gates, "otelcol.printInitialConfig"));
+    assert_int_equal(
+        RUN(f, "--config=x", "--feature-gates=-service.partialReloadReceivers",
+            "--feature-gates=pkg.experimentalmetricmetadata.useEntityEventsSpecification"),
+        0);
+    assert_string_equal(f->errors, "");
+    assert_true(feature_gates_enabled(f->line.feature_gates, entity_gate));
+    assert_false(
+        feature_gates_enabled(f->line.feature_gates, "service.partialReloadReceivers"));
     refused(f, RUN(f, "--config=x", "--feature-gates=service.partialRelod"),
             "Error: invalid argument \"service.partialRelod\" for \"--feature-gates\" flag: no "
             "such feature gate \"service.partialRelod\". valid gates: "

@@ -14,7 +14,7 @@
 #define MS INT64_C(1000000)
 #define SECOND (1000 * MS)
 
-enum { SENDS_MAX = 4096, SEEN_MAX = 65536 };
+enum { PREFIX_BYTES = 3, SENDS_MAX = 4096, SEEN_MAX = 65536 };
 
 struct fake_batch {
     struct batch *batch; /* not after it was settled */
@@ -58,12 +58,12 @@ void exporter_stopped(struct exporter *e)
 
 /* ---- transport ---- */
 
-static bool fake_pack(const void *arg, str encoded, struct buf *out, struct err *err)
+static bool fake_pack(const void *arg, struct buf *encoded, struct buf *out, struct err *err)
 {
     const struct world *w = arg;
     if (w->pack_fails)
         return err_set(err, "no can do");
-    buf_str(out, encoded);
+    buf_str(out, str_skip(buf_view(encoded), PREFIX_BYTES));
     return true;
 }
 
@@ -161,7 +161,8 @@ static struct world *world_new(const struct queue_config *queue, const struct re
                                               .send = fake_send,
                                               .cancel = fake_cancel,
                                               .arg = w,
-                                              .request_max = request_max};
+                                              .request_max = request_max,
+                                              .prefix_bytes = PREFIX_BYTES};
     w->queue = queue_new(&w->exporter, queue, retry, &transport);
     return w;
 }
@@ -646,9 +647,10 @@ static void test_bound_memory(void **state)
     assert_int_equal(stats(w)->request_count, 4);
     assert_true(stats(w)->byte_count > 100 * 1024 && stats(w)->byte_count < 104 * 1024);
     assert_false(queue_has_room(w->queue));
+    size_t told = w->room_count;
     finish_ok(w, 0);
     turn(w);
-    assert_int_equal(w->room_count, 1);
+    assert_int_equal(w->room_count, told + 1);
     while (w->under_way_count > 0)
         finish_ok(w, 0);
     assert_settled(a, OUTCOME_SENT);
@@ -776,6 +778,147 @@ static void test_default_bound(void **state)
     world_free(w);
 }
 
+/* ---- pace ---- */
+
+/* A receiver that can wait: hands over `left` batches of 1 MiB as there is room. */
+struct patient {
+    struct world *w;
+    struct fake_batch *batches[128];
+    size_t count, left, bytes_most;
+};
+
+static void hand_over(struct patient *p)
+{
+    struct world *w = p->w;
+    while (p->left > 0 && queue_has_room(w->queue)) {
+        p->batches[p->count] = feed(w, p->count, 1, MIB);
+        p->count++;
+        p->left--;
+        turn(w);
+        size_t bytes = stats(w)->byte_count + stats(w)->decoded_bytes;
+        p->bytes_most = bytes > p->bytes_most ? bytes : p->bytes_most;
+    }
+}
+
+static void assert_all_sent(struct patient *p, size_t count)
+{
+    assert_int_equal(p->count, count);
+    assert_seen(p->w, 0, count);
+    for (size_t i = 0; i < count; i++)
+        assert_settled(p->batches[i], OUTCOME_SENT);
+    assert_int_equal(stats(p->w)->refused_items, 0);
+}
+
+/* Takes requests of 4 MiB. */
+static struct world *world_wide(void)
+{
+    struct queue_config queue = queue_defaults();
+    struct retry_config retry = retry_defaults();
+    return world_new(&queue, &retry, 4 * MIB);
+}
+
+/* A backend that keeps up never has much waiting for it. */
+static void test_pace_of_a_quick_backend(void **state)
+{
+    (void)state;
+    struct world *w = world_wide();
+    struct patient p = {.w = w, .left = 57};
+    hand_over(&p);
+    while (w->under_way_count > 0) {
+        assert_true(p.left == 0 || stats(w)->byte_count >= LIMIT_QUEUE_AHEAD_BYTES);
+        run_for(w, 500 * MS);
+        size_t told = w->room_count;
+        finish_ok(w, 0);
+        turn(w);
+        assert_true(p.left == 0 || w->room_count == told + 1);
+        hand_over(&p);
+    }
+    assert_true(p.bytes_most < LIMIT_QUEUE_AHEAD_BYTES + 2 * MIB);
+    assert_all_sent(&p, 57);
+    world_free(w);
+}
+
+/* One that takes nothing for a second is not waited for: what is collected waits here. */
+static void test_no_progress_fills_the_queue(void **state)
+{
+    (void)state;
+    struct world *w = world_wide();
+    struct patient p = {.w = w, .left = 128};
+    hand_over(&p);
+    size_t at_first = p.count, told = w->room_count;
+    assert_true(at_first <= LIMIT_QUEUE_AHEAD_BYTES / MIB + 1);
+    run_for(w, SECOND - MS);
+    assert_false(queue_has_room(w->queue));
+    assert_int_equal(w->room_count, told);
+    run_for(w, 2 * MS);
+    assert_int_equal(w->room_count, told + 1);
+    hand_over(&p);
+    assert_true(p.count >= 60 && p.count <= 64);
+    assert_true(p.bytes_most <= 65 * MIB);
+    assert_true(logged(w, "sending queue is full"));
+    size_t filled = p.count;
+    finish_ok(w, 0); /* alive again: it gets time to work off what is here */
+    turn(w);
+    assert_false(queue_has_room(w->queue));
+    while (w->under_way_count > 0) {
+        finish_ok(w, 0);
+        turn(w);
+    }
+    assert_true(queue_has_room(w->queue));
+    assert_all_sent(&p, filled);
+    world_free(w);
+}
+
+/* Requests that are retried are no progress either; a queue that was empty waits a second for its first answer. */
+static void test_retries_are_no_progress(void **state)
+{
+    (void)state;
+    struct world *w = world_wide();
+    run_for(w, 100 * SECOND);
+    struct patient p = {.w = w, .left = 20};
+    hand_over(&p);
+    assert_true(p.left > 0);
+    while (w->under_way_count > 0)
+        finish_bad(w, 0, SEND_RETRY);
+    run_for(w, 1001 * MS);
+    hand_over(&p);
+    assert_int_equal(p.left, 0);
+    do {
+        while (w->under_way_count > 0)
+            finish_ok(w, 0);
+        run_for(w, 10 * SECOND);
+    } while (w->under_way_count > 0);
+    for (size_t i = 0; i < p.count; i++)
+        assert_settled(p.batches[i], OUTCOME_SENT);
+    world_free(w);
+}
+
+/* A queue of 16 MiB and a backend that takes 5 s for each request: all of a tick of 57 MiB arrives, once. */
+static void test_slow_backend(void **state)
+{
+    (void)state;
+    struct queue_config queue = queue_defaults();
+    struct retry_config retry = retry_defaults();
+    queue.max_bytes = 16 * (int64_t)MIB;
+    struct world *w = world_new(&queue, &retry, 4 * MIB);
+    struct patient p = {.w = w, .left = 57};
+    int64_t start_ns = loop_boot_ns(w->loop);
+    while (p.left > 0 || stats(w)->request_count > 0) {
+        hand_over(&p);
+        for (int i = 0; i < 50; i++) {
+            run_for(w, 100 * MS);
+            hand_over(&p);
+        }
+        for (size_t n = w->under_way_count; n > 0; n--)
+            finish_ok(w, 0);
+        turn(w);
+    }
+    assert_true(p.bytes_most <= 17 * MIB);
+    assert_true(loop_boot_ns(w->loop) - start_ns <= 40 * SECOND); /* 10 consumers are kept busy */
+    assert_all_sent(&p, 57);
+    world_free(w);
+}
+
 /* Receivers that cannot wait hand over many batches in one turn; those that can are told to wait. */
 static void test_burst(void **state)
 {
@@ -783,7 +926,7 @@ static void test_burst(void **state)
     struct world *w = world_default();
     struct fake_batch *f[20];
     for (size_t i = 0; i < COUNT_OF(f); i++) {
-        assert_int_equal(queue_has_room(w->queue), i < 4);
+        assert_int_equal(queue_has_room(w->queue), i < 2);
         f[i] = feed(w, i, 1, 20);
     }
     assert_int_equal(stats(w)->refused_items, 0);
@@ -1338,6 +1481,10 @@ int main(void)
         cmocka_unit_test(test_shared_batch_freed_early),
         cmocka_unit_test(test_derived_batch),
         cmocka_unit_test(test_default_bound),
+        cmocka_unit_test(test_pace_of_a_quick_backend),
+        cmocka_unit_test(test_no_progress_fills_the_queue),
+        cmocka_unit_test(test_retries_are_no_progress),
+        cmocka_unit_test(test_slow_backend),
         cmocka_unit_test(test_burst),
         cmocka_unit_test(test_queue_off),
         cmocka_unit_test(test_queue_off_large_batch),

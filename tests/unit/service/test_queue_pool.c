@@ -45,7 +45,7 @@ void exporter_stopped(struct exporter *e)
     loop_stop(w->loop);
 }
 
-static bool fake_pack(const void *arg, str encoded, struct buf *out, struct err *err)
+static bool fake_pack(const void *arg, struct buf *encoded, struct buf *out, struct err *err)
 {
     (void)err;
     struct world *w = (struct world *)(uintptr_t)arg;
@@ -55,7 +55,7 @@ static bool fake_pack(const void *arg, str encoded, struct buf *out, struct err 
         ;
     if (w->hold)
         sem_wait(&w->go);
-    buf_str(out, encoded);
+    buf_str(out, buf_view(encoded));
     atomic_fetch_add(
         pthread_equal(pthread_self(), w->main_thread) ? &w->packed_here : &w->packed_in_pool, 1);
     atomic_fetch_sub(&w->packing, 1);
@@ -139,7 +139,8 @@ static struct world *world_new(void)
                                               .send = fake_send,
                                               .cancel = fake_cancel,
                                               .arg = w,
-                                              .request_max = 4 * MIB};
+                                              .request_max = 4 * MIB,
+                                              .pack_here_max = 64 * KIB};
     w->queue = queue_new(&w->exporter, &queue, &retry, &transport);
     return w;
 }

@@ -159,7 +159,7 @@ static struct process *begin(const char *yaml)
         close(fds[0]);
         close(fds[1]);
         struct config_source source = {.location = str_from(p->config)};
-        int status = service_run(&components, &source, 1);
+        int status = service_run(&components, &source, 1, STR_NONE);
         free(p);
         exit(status);
     }

@@ -35,9 +35,17 @@ type record struct {
 }
 
 type resourceJSON struct {
-	Attrs  attrs       `json:"attrs"`
-	Schema string      `json:"schema,omitempty"`
-	Scopes []scopeJSON `json:"scopes"`
+	Attrs    attrs        `json:"attrs"`
+	Schema   string       `json:"schema,omitempty"`
+	Entities []entityJSON `json:"entities,omitempty"`
+	Scopes   []scopeJSON  `json:"scopes"`
+}
+
+type entityJSON struct {
+	Type        string   `json:"type"`
+	ID          []string `json:"id"`          // keys of attributes
+	Description []string `json:"description"` // keys of attributes
+	Schema      string   `json:"schema,omitempty"`
 }
 
 type scopeJSON struct {
@@ -130,10 +138,15 @@ func integer(v int64) any {
 
 func optional(v *float64) *double { return (*double)(v) }
 
+// toAttrs shows a key that occurs again, which is not allowed, as a key of its own.
 func toAttrs(list []*common.KeyValue) attrs {
 	out := make(attrs, len(list))
 	for _, kv := range list {
-		out[kv.Key] = toValue(kv.Value)
+		key := kv.Key
+		for _, there := out[key]; there; _, there = out[key] {
+			key += " (again)"
+		}
+		out[key] = toValue(kv.Value)
 	}
 	return out
 }
@@ -206,7 +219,11 @@ func content(request proto.Message) []resourceJSON {
 }
 
 func toResource(r *resource.Resource, schema string) resourceJSON {
-	return resourceJSON{Attrs: toAttrs(r.GetAttributes()), Schema: schema, Scopes: []scopeJSON{}}
+	out := resourceJSON{Attrs: toAttrs(r.GetAttributes()), Schema: schema, Scopes: []scopeJSON{}}
+	for _, e := range r.GetEntityRefs() {
+		out.Entities = append(out.Entities, entityJSON{Type: e.Type, ID: e.IdKeys, Description: e.DescriptionKeys, Schema: e.SchemaUrl})
+	}
+	return out
 }
 
 func toScope(s *common.InstrumentationScope, schema string) scopeJSON {
