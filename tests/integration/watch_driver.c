@@ -6,7 +6,7 @@
  * RESOURCE: group/version/plural, "core" for the group without a name; one namespace of it with "@NAMESPACE" behind it. An
  * object is decoded by the codec of its kind; of a plural that is none of the 17 kinds, by the JSON codec of
  * clusterresourcequotas.
- * Keys: qps, burst, fields (a number), json (1: never protobuf), idle_ms, streaming_idle_ms, linger_ms, not_served_ms, forbidden_ms, backoff_ms.
+ * Keys: qps, burst, fields (a number), json (1: never protobuf), idle_ms, streaming_idle_ms, linger_ms, not_served_ms, forbidden_ms, backoff_ms, backoff_max_ms.
  *
  * Reads commands from standard input, one a line, and answers each with one line of JSON on standard output; the log goes to
  * standard error. Ends with its input.
@@ -371,6 +371,7 @@ static void set_option(struct driver *d, struct watch_periods *p, struct watch_c
         {"not_served_ms", &p->list_watch.not_served_ns, MS},
         {"forbidden_ms", &p->list_watch.forbidden_ns, MS},
         {"backoff_ms", &p->list_watch.backoff_min_ns, MS},
+        {"backoff_max_ms", &p->list_watch.backoff_max_ns, MS},
         {"burst", &config->burst, 1},
     };
     CHECK(str_to_i64(value, &n));

@@ -42,13 +42,25 @@ static void test_raise(void **state)
     (void)state;
     struct rate_limit r;
     rate_limit_init(&r, 5, 10);
-    rate_limit_raise(&r, 2, 20);
+    rate_limit_raise(&r, 2, 20, SECOND);
     assert_true(r.qps == 5 && r.burst == 20);
-    rate_limit_raise(&r, 50, 3);
+    rate_limit_raise(&r, 50, 3, SECOND);
     assert_true(r.qps == 50 && r.burst == 20);
     for (int i = 0; i < 20; i++)
         assert_int_equal(rate_limit_take(&r, SECOND), SECOND);
     assert_int_equal(rate_limit_take(&r, SECOND), SECOND + 20 * MS);
+}
+
+/* What was taken in advance is a number of tokens, not of seconds. */
+static void test_raise_of_a_debt(void **state)
+{
+    (void)state;
+    struct rate_limit r;
+    rate_limit_init(&r, 0.001, 2);
+    for (int i = 0; i < 5; i++)
+        rate_limit_take(&r, SECOND);
+    rate_limit_raise(&r, 10, 2, SECOND);
+    assert_int_equal(rate_limit_take(&r, SECOND), SECOND + 400 * MS);
 }
 
 static void test_odd_numbers(void **state)
@@ -72,6 +84,7 @@ int main(void)
         cmocka_unit_test(test_burst_then_rate),
         cmocka_unit_test(test_tokens_come_back),
         cmocka_unit_test(test_raise),
+        cmocka_unit_test(test_raise_of_a_debt),
         cmocka_unit_test(test_odd_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
