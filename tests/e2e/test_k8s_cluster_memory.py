@@ -59,7 +59,7 @@ def collector(tmp_path):
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 def test_memory_with_10000_pods(cluster, collector, compression):
     server = cluster(f"pods={PODS}", "--churn", "20")
-    process, sink = collector(server, "5s", ("--summary",), compression=compression)
+    process, sink = collector(server, "5s", ("--light",), compression=compression)
     meter = Meter(process, sink)
     meter.wait_first(60)
     ticks, resident = meter.wait_ticks(3, 180)
