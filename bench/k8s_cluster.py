@@ -48,7 +48,7 @@ class Run:
 
     def __init__(self, server, program, compression, options, folder):
         self.server, self.program, self.compression, self.options = server, program, compression, options
-        self.sink = Sink(program, ("--summary", "--max-recv-mib", "1024" if program == "reference" else "4"))
+        self.sink = Sink(program, ("--light", "--max-recv-mib", "1024" if program == "reference" else "4"))
         exporter = {"endpoint": self.sink.endpoint, "compression": compression, "tls": {"insecure": True}, "timeout": "30s"}
         config = {
             "receivers": {"k8s_cluster": {"auth_type": "kubeConfig", "collection_interval": f"{options.interval}s"}},
