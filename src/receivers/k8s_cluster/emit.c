@@ -160,19 +160,12 @@ void emit_begin(struct emit *e, struct batch *batch, int64_t time_ns, int64_t st
     e->named = NULL;
     e->object = NULL;
     memset(e->entity_refs, 0, sizeof e->entity_refs);
-    memset(e->texts, 0, sizeof e->texts);
+    memset(&e->texts, 0, sizeof e->texts);
 }
 
 str emit_text(struct emit *e, atom n)
 {
-    if (n == 0)
-        return STR("");
-    size_t at = n % EMIT_TEXT_CACHE;
-    if (e->texts[at].atom != n) {
-        e->texts[at].atom = n;
-        e->texts[at].text = arena_str(&e->batch->arena, atoms_text(e->pool->atoms, n));
-    }
-    return e->texts[at].text;
+    return atom_copies_text(&e->texts, e->pool->atoms, &e->batch->arena, n);
 }
 
 static void take_object(struct emit *e, const struct object *o)

@@ -27,7 +27,6 @@ struct emit_named {
     struct metric_desc desc; /* texts belong to the emitter */
     bool is_cpu;
 };
-enum { EMIT_TEXT_CACHE = 512 };
 struct emit {
     const struct k8s_cluster_config *config;
     struct object_pool *pool;
@@ -46,10 +45,7 @@ struct emit {
     size_t encoded_bytes; /* about */
     const struct entity_ref *entity_refs[ENTITY_COUNT]; /* complete ones; NULL: not made yet */
     const struct metric_desc *named; /* of conditions, then of allocatables; NULL: not made yet */
-    struct {
-        atom atom;
-        str text;
-    } texts[EMIT_TEXT_CACHE];
+    struct atom_copies texts;
     const struct object *object; /* whose uid and name are in the batch */
     str uid, name;
     /* the present resource */
