@@ -225,6 +225,16 @@ static void test_bad_texts(void **state)
     assert_non_null(strstr(check(str_make("[\0001]", 4), &err), "expected a value"));
 }
 
+static const char *skip_error(str text, struct err *err)
+{
+    *err = (struct err){0};
+    struct exact e = exact_new(text);
+    json_skip(&e.j);
+    (void)!json_finish(&e.j, err);
+    mem_free(e.data);
+    return err->text;
+}
+
 static void test_depth(void **state)
 {
     (void)state;
@@ -242,7 +252,7 @@ static void test_depth(void **state)
                 len += (size_t)snprintf(text + len, sizeof text - len, "1");
             for (int i = depth - 1; i >= 0; i--)
                 text[len++] = kind == 1 || (kind == 2 && i % 3) ? '}' : ']';
-            const char *error = check(str_make(text, len), &err);
+            const char *error = skip_error(str_make(text, len), &err);
             if (depth <= 10000)
                 assert_string_equal(error, "");
             else
@@ -250,7 +260,7 @@ static void test_depth(void **state)
             if (depth > 10000 || depth == 1)
                 continue;
             text[len - 1] = text[len - 1] == ']' ? '}' : ']'; /* the outermost, wrong */
-            assert_non_null(strstr(check(str_make(text, len), &err), "expected a comma or"));
+            assert_non_null(strstr(skip_error(str_make(text, len), &err), "expected a comma or"));
         }
     }
     /* What the caller enters is bounded by what struct json has room for; the rest may be skipped. */
