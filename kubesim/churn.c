@@ -143,8 +143,8 @@ static void scale(struct kubesim *sim, uint32_t deployment)
     struct generator *g = sim->generator;
     uint32_t desired = g->desired[deployment], first = deployment * g->pods_for_deployment;
     /* Most are as large as they began. */
-    bool up = desired < g->pods_for_deployment && (desired <= 1 || random_below(g, 4) != 0);
-    if (!up && desired <= 1)
+    bool up = desired <= 1 || random_below(g, 8) != 0;
+    if (up ? desired >= g->pods_for_deployment : desired <= 1)
         return;
     g->desired[deployment] = up ? desired + 1 : desired - 1;
     if (up && !g->pods[first + desired].alive)

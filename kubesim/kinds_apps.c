@@ -109,6 +109,12 @@ static const struct sim_field stateful_set_update_strategy_fields[] = {
     SIM_END,
 };
 
+static const struct sim_field claim_retention_fields[] = {
+    {"whenDeleted", 1, SIM_STRING, SIM_OMIT_EMPTY, NULL},
+    {"whenScaled", 2, SIM_STRING, SIM_OMIT_EMPTY, NULL},
+    SIM_END,
+};
+
 static const struct sim_field stateful_set_spec_fields[] = {
     {"replicas", 1, SIM_INT32, SIM_POINTER, NULL},
     {"selector", 2, SIM_OBJECT, SIM_POINTER, sim_label_selector_fields},
@@ -118,6 +124,7 @@ static const struct sim_field stateful_set_spec_fields[] = {
     {"updateStrategy", 7, SIM_OBJECT, SIM_ALWAYS, stateful_set_update_strategy_fields},
     {"revisionHistoryLimit", 8, SIM_INT32, SIM_POINTER, NULL},
     {"minReadySeconds", 9, SIM_INT32, SIM_OMIT_EMPTY, NULL},
+    {"persistentVolumeClaimRetentionPolicy", 10, SIM_OBJECT, SIM_POINTER, claim_retention_fields},
     SIM_OPEN_END,
 };
 

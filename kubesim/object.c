@@ -80,7 +80,8 @@ void image_print(struct buf *b, const struct sim_kind *kind, const struct dom *t
     image->gap = b->len - start;
     proto_write(b, metadata, sim_metadata_fields, VERSION_FIELD, UINT32_MAX);
     image->metadata_end = b->len - start;
-    proto_write(b, tree, kind->fields, 1, UINT32_MAX);
+    if (kind->fields != NULL) /* of a custom resource only the metadata can be asked for */
+        proto_write(b, tree, kind->fields, 1, UINT32_MAX);
     image->end = b->len - start;
 }
 

@@ -166,8 +166,8 @@ static void clause_parse(struct clause *c, str text)
 static struct accepted clause_view(const struct clause *c, enum accept_for what, bool has_protobuf)
 {
     static const struct accepted none = {VIEW_NONE, false};
-    bool protobuf = str_eq_nocase(c->type, STR("application/vnd.kubernetes.protobuf"));
-    if (!protobuf && !str_eq_nocase(c->type, STR("application/json")) && !str_eqz(c->type, "*/*"))
+    bool protobuf = str_eqz(c->type, "application/vnd.kubernetes.protobuf");
+    if (!protobuf && !str_eqz(c->type, "application/json") && !str_eqz(c->type, "*/*"))
         return none;
     if (c->stream.len > 0 && !str_eqz(c->stream, "watch"))
         return none;
@@ -187,7 +187,7 @@ static struct accepted clause_view(const struct clause *c, enum accept_for what,
 struct accepted accept_parse(str header, enum accept_for what, bool has_protobuf)
 {
     struct accepted best = {VIEW_NONE, false};
-    int best_quality = 0;
+    int best_rank = 1; /* quality first, then anything before "*" */
     if (str_trim(header).len == 0)
         return (struct accepted){VIEW_OBJECT, false};
     while (header.len > 0) {
@@ -196,9 +196,10 @@ struct accepted accept_parse(str header, enum accept_for what, bool has_protobuf
         str_cut(header, ',', &text, &header);
         clause_parse(&clause, str_trim(text));
         struct accepted view = clause_view(&clause, what, has_protobuf);
-        if (view.view != VIEW_NONE && clause.quality > best_quality) {
+        int rank = clause.quality * 2 + !str_eqz(clause.type, "*/*");
+        if (view.view != VIEW_NONE && rank > best_rank) {
             best = view;
-            best_quality = clause.quality;
+            best_rank = rank;
         }
     }
     return best;

@@ -372,7 +372,7 @@ void create_tree(struct kubesim_call *call, struct dom *tree, bool by_update)
     if (!check_rules(call, tree))
         return;
     str name = dom_text(metadata, "name");
-    if (!by_update && version.len > 0 && !str_eqz(version, "0")) {
+    if (!by_update && !dry_run && version.len > 0 && !str_eqz(version, "0")) {
         fail_internal(call, "resourceVersion must not be set on what is to be created");
         return;
     }
@@ -478,13 +478,32 @@ static void keep_from_old(struct kubesim_call *call, struct dom *tree, const str
     }
 }
 
+/* For kinds without spec: everything but the metadata, and of that the labels and annotations. */
+static bool same_content(const struct dom *tree, const struct dom *old)
+{
+    static const char *const names[] = {"labels", "annotations"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        const struct dom *m = dom_getz(dom_getz(tree, "metadata"), names[i]);
+        const struct dom *n = dom_getz(dom_getz(old, "metadata"), names[i]);
+        if ((m == NULL) != (n == NULL) || (m != NULL && !dom_equal(m, n)))
+            return false;
+    }
+    for (const struct dom *m = tree->first; m != NULL; m = m->next) {
+        const struct dom *n = dom_get(old, m->key);
+        if (!str_eqz(m->key, "metadata") && (n == NULL || !dom_equal(m, n)))
+            return false;
+    }
+    return tree->count == old->count;
+}
+
 static void count_generation(struct kubesim_call *call, struct dom *tree, const struct dom *old)
 {
     int64_t generation = 0;
     struct dom *metadata = dom_getz(tree, "metadata");
     const struct dom *spec = dom_getz(tree, "spec"), *old_spec = dom_getz(old, "spec");
-    if (!call->table->kind->has_generation || spec == NULL || old_spec == NULL ||
-        dom_equal(spec, old_spec))
+    if (!call->table->kind->has_generation)
+        return;
+    if (spec != NULL && old_spec != NULL ? dom_equal(spec, old_spec) : same_content(tree, old))
         return;
     (void)dom_i64(dom_getz(metadata, "generation"), &generation);
     set_text(metadata, "generation", dom_number(&call->arena, generation + 1));

@@ -58,16 +58,21 @@
 #define LIMIT_LIST_IDLE_MS 60000               /* nothing on a list for so long; the server's own bound for all of one */
 #define LIMIT_STREAMING_IDLE_MS 30000          /* nothing of a streaming list for so long: the server does not know what was asked */
 #define LIMIT_WATCH_LINGER_MS 5000             /* a store without users is kept for so long: a reload uses it again */
-#define LIMIT_LISTS_AT_ONCE 8                  /* pages under way of one client: a server's seats are few, and libcurl opens connections past 100 */
+#define LIMIT_LISTS_AT_ONCE 8                  /* pages under way of one client: a server has few seats for lists */
 #define LIMIT_SELECTOR_BYTES (8 * KIB)         /* label and field selector of a watch, encoded: URLs end at 16 KiB */
+#define LIMIT_DISCOVERY_BYTES (4 * MIB)        /* the list of all API groups, or of the resources of one; usual are some 10 KiB */
+#define LIMIT_DISCOVERY_MS 10000               /* then the line about a resource that is not served goes without what is */
 #define LIMIT_SWEEP_SLICE_MS 2                 /* of the work after a list, before others have their turn */
 
 /* -- k8s_cluster -- */
-#define LIMIT_TICK_BATCH_BYTES (1 * MIB)       /* estimate of a batch on the wire: a tick of 57 MB has about 60, each built within 1 ms */
+#define LIMIT_TICK_BATCH_BYTES (1 * MIB)       /* of a batch on the wire, about: 10,000 pods give some 35, each built within 1 ms */
 #define LIMIT_PATTERN_BYTES (64 * KIB)         /* a regular expression of metrics_include and metrics_exclude */
 #define LIMIT_PATTERN_STEPS 100000             /* of one search in one value: about 1 ms, then it counts as not found */
 #define LIMIT_PATTERN_HEAP_KIB 4096            /* of one search; in KiB */
 #define LIMIT_SYNC_SILENCE_MS 60000            /* then the log names the kinds that a receiver still waits for */
+
+/* -- kymastats -- */
+#define LIMIT_ODD_WARNINGS 10                  /* lines of one tick about odd objects; the rest is counted in one more line */
 
 /* -- election -- */
 #define LIMIT_LEASE_DURATION_S 86400           /* as configured: a crash stops collection for so long; the API's bound is 2^31 - 1 */
@@ -83,7 +88,7 @@
 #define LIMIT_RETRY_DELAY_MIN_MS 10            /* between two attempts of a request, whatever initial_interval says */
 
 /* -- entity events of k8s_cluster -- */
-#define LIMIT_JOURNAL_PERIOD_S 60              /* changes are kept for the next leader: it is late by two lease durations at most, 15 s each by default */
+#define LIMIT_JOURNAL_PERIOD_S 60              /* changes are kept for the next leader, where no Lease says how late it may be */
 #define LIMIT_JOURNAL_BYTES (8 * MIB)          /* of these changes: about 10,000 of pods */
 #define LIMIT_POSITION_BYTES (2 * KIB)         /* of LIMIT_NOTE_BYTES, which other receivers share */
 #define LIMIT_POSITION_AHEAD_S 120             /* a new leader's watch may be behind its predecessor's; a silent one is found after 90 s */

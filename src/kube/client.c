@@ -211,6 +211,12 @@ static struct http_client *lane_get(struct kube_client *client, enum kube_lane w
     return lane->http;
 }
 
+void kube_client_drop_connections(struct kube_client *client, enum kube_lane lane)
+{
+    if (client->lanes[lane].http != NULL)
+        http_client_drop_connections(client->lanes[lane].http);
+}
+
 /* -- results -- */
 
 static void call_free(struct kube_call *call)

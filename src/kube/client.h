@@ -36,6 +36,9 @@ bool kube_client_pod(const struct kube_client *client, str *pod_name, str *pod_u
 /* Who is asked for: requests that must not wait for others go over connections of their own. */
 enum kube_lane { KUBE_LANE_LEASE, KUBE_LANE_WATCH, KUBE_LANE_LIST, KUBE_LANE_COUNT };
 
+/* New requests of this lane get connections of their own: the one that is there is hung. Requests under way stay on theirs. */
+void kube_client_drop_connections(struct kube_client *client, enum kube_lane lane);
+
 struct kube_result {
     enum http_outcome outcome;
     int status;               /* HTTP status, 0 if there was no answer */

@@ -16,8 +16,9 @@
  *    from the first byte on means another list.
  *  - Versions are compared for that only. Objects are never dropped because of theirs.
  *
- * A page that failed is asked for again with its token: pages of one token are of one state. When
- * the token expired, the list is made again in one page.
+ * A page that failed is asked for again with its token: pages of one token are of one state. The
+ * first page has none, so that it begins another list. When a token expired, the list is made again
+ * in one page.
  *
  * Specification: kubernetes_wire 3.2 to 3.7; numbers of client-go's reflector.
  */
@@ -129,20 +130,21 @@ static void begin_pages(struct turn *t)
 static void begin_list(struct turn *t)
 {
     struct list_watch *m = t->m;
+    m->is_polling = false;
     if (m->has_streaming && m->stream_failure_count < STREAM_FAILURES_MAX) {
         mark(t);
         begin(t, LW_REQUEST_STREAM);
     } else {
-        m->watch_forbidden = false; /* the watch after it will tell */
         begin_pages(t);
     }
 }
 
-/* `request` STREAM stands for a list of everything, whichever way; LIST for the same page. */
+/* `request` STREAM stands for a list of everything, whichever way; LIST for the page that failed. Before a watch goes on, the server's
+ * version is looked at: much can happen in the meantime. */
 static void wait(struct turn *t, enum list_watch_request request, int64_t delay_ns)
 {
     t->m->state = LW_WAITING;
-    t->m->request = request;
+    t->m->request = request == LW_REQUEST_WATCH ? LW_REQUEST_CHECK : request;
     t->actions.timer_ns = t->now_ns + delay_ns;
 }
 
@@ -183,10 +185,9 @@ static void wait_backoff(struct turn *t, enum list_watch_request request)
         say(t, LW_SAY_FAILING);
 }
 
-/* The same again. After a break of a watch, the server's version is looked at first. */
 static void retry(struct turn *t)
 {
-    wait_backoff(t, t->m->state == LW_WATCHING ? LW_REQUEST_CHECK : t->m->request);
+    wait_backoff(t, t->m->request);
 }
 
 /* -- the list is complete -- */
@@ -214,7 +215,7 @@ static void finish_list(struct turn *t, str version)
     m->full_list = m->replacing = false;
     m->stream_failure_count = m->watch_failure_count = m->unreadable_count = 0;
     t->actions.sweep = t->actions.synced = true;
-    if (m->watch_forbidden) { /* the next list takes the place of a watch */
+    if (m->is_polling) {
         say(t, LW_SAY_FORBIDDEN);
         wait(t, LW_REQUEST_STREAM,
              m->periods->forbidden_ns + jitter(t, m->periods->forbidden_ns / 2));
@@ -228,7 +229,8 @@ static void finish_list(struct turn *t, str version)
     } else {
         begin(t, LW_REQUEST_WATCH);
     }
-    say_well(t);
+    if (!m->watch_forbidden)
+        say_well(t);
 }
 
 static void list_end(struct turn *t)
@@ -318,13 +320,18 @@ static void not_served(struct turn *t)
 static void forbidden(struct turn *t)
 {
     struct list_watch *m = t->m;
-    if (m->state == LW_CHECKING) { /* watches may be allowed all the same */
-        begin(t, LW_REQUEST_WATCH);
+    if (m->state ==
+        LW_CHECKING) { /* watches may be allowed all the same, with which a list can be had */
+        if (m->has_streaming)
+            begin_list(t);
+        else
+            begin(t, LW_REQUEST_WATCH);
         return;
     }
     if (m->state == LW_STREAMING || m->state == LW_WATCHING)
         m->watch_forbidden = true;
     if (m->state == LW_STREAMING) {
+        m->is_polling = true;
         begin_pages(t);
         return;
     }
@@ -337,9 +344,12 @@ static void forbidden(struct turn *t)
 static void expired(struct turn *t)
 {
     struct list_watch *m = t->m;
-    if (m->state == LW_LISTING && !m->first_page && !m->full_list) {
+    if (m->state == LW_LISTING && !m->first_page) { /* the token is of no use any more */
+        if (m->full_list)
+            wait_backoff(t, LW_REQUEST_STREAM);
+        else
+            begin_pages(t);
         m->full_list = true;
-        begin_pages(t);
         return;
     }
     if (m->state != LW_WATCHING) {
@@ -483,6 +493,8 @@ static void timer(struct turn *t)
         return;
     if (m->request == LW_REQUEST_STREAM) {
         begin_list(t);
+    } else if (m->request == LW_REQUEST_LIST && m->first_page) {
+        begin_pages(t); /* of another state: what came of the last one does not count as seen */
     } else {
         t->actions.page = LW_PAGE_SAME;
         begin(t, m->request);

@@ -91,7 +91,8 @@ struct list_watch {
     bool has_streaming;                /* the server may know sendInitialEvents; false for good after a refusal */
     bool wants_protobuf;               /* false after it could not be read */
     bool synced_once;                  /* the store was complete, and was not emptied since */
-    bool watch_forbidden;              /* lists may still be allowed: then they are made again and again */
+    bool watch_forbidden;              /* until one is accepted; lists may be allowed all the same, and are then made again and again */
+    bool is_polling;                   /* the list under way takes the place of a watch that was just refused */
     bool full_list;                    /* in one page: a token expired */
     bool replacing;                    /* the list under way, or the next one, is one with `replace` */
     bool first_page, has_next_page;    /* of the list under way */

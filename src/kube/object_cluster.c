@@ -50,9 +50,11 @@ static struct condition_draft *add_condition(struct node_draft *node)
 
 static void condition_pb(struct node_draft *node, struct pb *p)
 {
-    struct condition_draft ignored = {0}, *c = add_condition(node);
-    if (c == NULL)
-        c = &ignored;
+    struct condition_draft *c = add_condition(node);
+    if (c == NULL) {
+        pb_skip(p);
+        return;
+    }
     struct pb m = pb_message(p);
     while (pb_next(&m)) {
         if (m.field == 1) /* NodeCondition.type */
@@ -111,10 +113,10 @@ static void conditions_json(struct node_draft *node, struct json *j)
     if (!draft_json_array(j))
         return;
     while (json_item(j)) {
-        struct condition_draft ignored = {0}, *c = add_condition(node);
+        struct condition_draft *c = add_condition(node);
         if (c == NULL)
-            c = &ignored;
-        if (!draft_json_object(j))
+            json_skip(j);
+        if (c == NULL || !draft_json_object(j))
             continue;
         while (json_key(j, &key)) {
             if (str_eqz(key, "type"))
@@ -409,15 +411,14 @@ static void quota_namespaces_json(struct cluster_quota_draft *quota, struct json
     if (!draft_json_array(j))
         return;
     while (json_item(j)) {
-        struct quota_namespace_draft ignored = {0};
         struct quota_namespace_draft *n =
             draft_entry(&quota->draft, &quota->namespace_count, sizeof *n);
         if (n == NULL) {
-            n = &ignored;
-        } else {
-            *quota->namespaces_end = n;
-            quota->namespaces_end = &n->next;
+            json_skip(j);
+            continue;
         }
+        *quota->namespaces_end = n;
+        quota->namespaces_end = &n->next;
         if (!draft_json_object(j))
             continue;
         while (json_key(j, &key)) {

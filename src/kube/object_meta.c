@@ -36,9 +36,11 @@ static struct draft_owner *add_owner(struct draft *d)
 
 static void owner_pb(struct draft *d, struct pb *p)
 {
-    struct draft_owner ignored = {0}, *owner = add_owner(d);
-    if (owner == NULL)
-        owner = &ignored;
+    struct draft_owner *owner = add_owner(d);
+    if (owner == NULL) {
+        pb_skip(p);
+        return;
+    }
     struct pb m = pb_message(p);
     while (pb_next(&m)) {
         switch (m.field) { /* meta/v1 OwnerReference */
@@ -141,9 +143,11 @@ static bool read_pb(struct draft *d, str bytes, struct err *err)
 
 static void owner_json(struct draft *d, struct json *j)
 {
-    struct draft_owner ignored = {0}, *owner = add_owner(d);
-    if (owner == NULL)
-        owner = &ignored;
+    struct draft_owner *owner = add_owner(d);
+    if (owner == NULL) {
+        json_skip(j);
+        return;
+    }
     str key;
     if (!draft_json_object(j))
         return;

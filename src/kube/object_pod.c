@@ -144,9 +144,11 @@ static void resources_pb(struct container_draft *c, struct pb *p)
 static void container_pb(struct pod_draft *pod, struct container_list *list, struct pb *p)
 {
     bool is_init = list == &pod->init_containers;
-    struct container_draft ignored = {0}, *c = add_container(pod, list);
-    if (c == NULL)
-        c = &ignored;
+    struct container_draft *c = add_container(pod, list);
+    if (c == NULL) {
+        pb_skip(p);
+        return;
+    }
     struct pb m = pb_message(p);
     while (pb_next(&m)) {
         if (m.field == 1) /* Container.name */
@@ -236,9 +238,11 @@ static void state_pb(struct state_draft *s, struct pb *p)
 
 static void container_status_pb(struct pod_draft *pod, struct pb *p)
 {
-    struct status_draft ignored = {0}, *s = add_status(pod);
-    if (s == NULL)
-        s = &ignored;
+    struct status_draft *s = add_status(pod);
+    if (s == NULL) {
+        pb_skip(p);
+        return;
+    }
     struct pb m = pb_message(p);
     while (pb_next(&m)) {
         switch (m.field) { /* ContainerStatus */
@@ -345,9 +349,11 @@ static void resources_json(struct pod_draft *pod, struct container_draft *c, str
 static void container_json(struct pod_draft *pod, struct container_list *list, struct json *j)
 {
     bool is_init = list == &pod->init_containers;
-    struct container_draft ignored = {0}, *c = add_container(pod, list);
-    if (c == NULL)
-        c = &ignored;
+    struct container_draft *c = add_container(pod, list);
+    if (c == NULL) {
+        json_skip(j);
+        return;
+    }
     str key;
     if (!draft_json_object(j))
         return;
@@ -426,9 +432,11 @@ static void state_json(struct pod_draft *pod, struct state_draft *s, struct json
 
 static void container_status_json(struct pod_draft *pod, struct json *j)
 {
-    struct status_draft ignored = {0}, *s = add_status(pod);
-    if (s == NULL)
-        s = &ignored;
+    struct status_draft *s = add_status(pod);
+    if (s == NULL) {
+        json_skip(j);
+        return;
+    }
     str key;
     if (!draft_json_object(j))
         return;

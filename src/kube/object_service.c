@@ -12,7 +12,7 @@
 #include "base/map.h"
 
 enum { SPEC = 2, STATUS = 3 };
-enum { ZONE_BUCKETS = 256 }; /* few are used, but a slice may be made to have thousands of zones */
+enum { ZONE_BUCKETS = 1024 }; /* few are used, but a slice may be made to have thousands of zones */
 
 /* -- Service -- */
 

@@ -8,6 +8,7 @@
 #include "kube/rate_limit.h"
 
 #define SECOND_NS 1e9
+#define WAIT_MAX_NS (86400 * SECOND_NS) /* longer ones must not overflow */
 
 void rate_limit_init(struct rate_limit *r, double qps, int64_t burst)
 {
@@ -15,19 +16,35 @@ void rate_limit_init(struct rate_limit *r, double qps, int64_t burst)
     *r = (struct rate_limit){.qps = qps, .burst = burst};
 }
 
-void rate_limit_raise(struct rate_limit *r, double qps, int64_t burst)
+/* How far away the full bucket is. */
+static double until_full_ns(const struct rate_limit *r, int64_t now_ns)
 {
+    return r->full_at_ns > now_ns ? (double)(r->full_at_ns - now_ns) : 0;
+}
+
+static double token_ns(const struct rate_limit *r)
+{
+    double ns = SECOND_NS / r->qps;
+    return ns < WAIT_MAX_NS ? ns : WAIT_MAX_NS;
+}
+
+static int64_t later(int64_t now_ns, double delay_ns)
+{
+    return now_ns + (int64_t)(delay_ns < WAIT_MAX_NS ? delay_ns : WAIT_MAX_NS);
+}
+
+void rate_limit_raise(struct rate_limit *r, double qps, int64_t burst, int64_t now_ns)
+{
+    double missing = until_full_ns(r, now_ns) / token_ns(r); /* tokens */
     r->qps = qps > r->qps ? qps : r->qps;
     r->burst = burst > r->burst ? burst : r->burst;
+    r->full_at_ns = later(now_ns, missing * token_ns(r));
 }
 
 int64_t rate_limit_take(struct rate_limit *r, int64_t now_ns)
 {
-    double token_ns = SECOND_NS / r->qps;
-    double full_at = r->full_at_ns > now_ns ? (double)(r->full_at_ns - now_ns) : 0;
-    full_at += token_ns;
-    double wait_ns = full_at - (double)r->burst * token_ns;
-    r->full_at_ns =
-        now_ns + (full_at < SECOND_NS * 1e9 ? (int64_t)full_at : INT64_C(1000000000000000000));
-    return wait_ns <= 0 ? now_ns : now_ns + (int64_t)wait_ns;
+    double full_in_ns = until_full_ns(r, now_ns) + token_ns(r);
+    double wait_ns = full_in_ns - (double)r->burst * token_ns(r);
+    r->full_at_ns = later(now_ns, full_in_ns);
+    return wait_ns <= 0 ? now_ns : later(now_ns, wait_ns);
 }

@@ -11,7 +11,7 @@ struct rate_limit {
 };
 void rate_limit_init(struct rate_limit *r, double qps, int64_t burst);
 /* Two users of one client: the larger numbers win. */
-void rate_limit_raise(struct rate_limit *r, double qps, int64_t burst);
+void rate_limit_raise(struct rate_limit *r, double qps, int64_t burst, int64_t now_ns);
 /* Takes a token, in advance if there is none: when it may be used, `now_ns` or later. First come, first served. */
 int64_t rate_limit_take(struct rate_limit *r, int64_t now_ns);
 

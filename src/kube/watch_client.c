@@ -18,24 +18,37 @@
 
 static void pump(void *arg);
 
+static struct watch_client *find(const struct watches *set, str key)
+{
+    list_for_each (node, &set->clients) {
+        struct watch_client *c = CONTAINER_OF(node, struct watch_client, link);
+        if (str_eq(kube_client_key(c->kube), key))
+            return c;
+    }
+    return NULL;
+}
+
+/* The files are read anew each time, for they may be others now. What is strange in them is said for a client that is new. */
 struct watch_client *watch_client_get(struct watches *set, const struct watch_config *config,
                                       struct err *err)
 {
+    static const struct logger silent = {.log = NULL};
     double qps = config->qps > 0 ? config->qps : QPS_DEFAULT;
     int64_t burst = config->burst > 0 ? config->burst : BURST_DEFAULT;
-    struct kube_client *kube = kube_client_new(set->loop, &set->logger, &config->kube, err);
+    struct kube_client *kube = kube_client_new(set->loop, &silent, &config->kube, err);
     if (kube == NULL)
         return NULL;
-    list_for_each (node, &set->clients) {
-        struct watch_client *c = CONTAINER_OF(node, struct watch_client, link);
-        if (!str_eq(kube_client_key(c->kube), kube_client_key(kube)))
-            continue;
-        kube_client_free(kube);
-        rate_limit_raise(&c->limit, qps, burst);
+    struct watch_client *c = find(set, kube_client_key(kube));
+    kube_client_free(kube);
+    if (c != NULL) {
+        rate_limit_raise(&c->limit, qps, burst, loop_boot_ns(set->loop));
         c->refs++;
         return c;
     }
-    struct watch_client *c = mem_zalloc(sizeof *c);
+    kube = kube_client_new(set->loop, &set->logger, &config->kube, err);
+    if (kube == NULL)
+        return NULL;
+    c = mem_zalloc(sizeof *c);
     c->set = set;
     c->kube = kube;
     c->refs = 1;
@@ -105,4 +118,14 @@ void watch_client_release(struct watch *w)
     w->has_place = false;
     w->client->list_count--;
     pump(w->client);
+}
+
+void watch_client_give_up_connection(struct watch *w)
+{
+    struct watch_client *c = w->client;
+    if (w->call == NULL || w->drop_count != c->drop_count)
+        return;
+    c->drop_count++;
+    kube_client_drop_connections(c->kube, KUBE_LANE_WATCH);
+    kube_client_drop_connections(c->kube, KUBE_LANE_LIST); /* it goes the same way */
 }

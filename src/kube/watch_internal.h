@@ -4,6 +4,7 @@
 #define KUBE_WATCH_INTERNAL_H
 
 #include "base/limits.h"
+#include "kube/discovery.h"
 #include "kube/rate_limit.h"
 #include "kube/watch_stream.h"
 #include "kube/watches.h"
@@ -27,6 +28,7 @@ struct watch_client {
     struct list queue;       /* struct watch: lists that wait for a token or for a place */
     unsigned list_count;     /* lists under way */
     struct loop_timer timer; /* the next token */
+    uint64_t drop_count;     /* how often connections were given up as hung */
     bool no_streaming;       /* the server refused a streaming list */
     bool is_unreachable;     /* said once for all of its watches */
 };
@@ -59,13 +61,19 @@ struct watch {
     bool has_place;         /* counted in client->list_count */
     bool was_told_to_wait;  /* by Retry-After: the next request counts, whatever it is */
     struct kube_call *call;
+    uint64_t drop_count;    /* of the client when the call was made */
     uint64_t attempt;       /* number of the request under way */
+    struct loop_timer watchdog; /* while a request is under way */
+    int64_t last_byte_ns;
     bool has_stream, list_ended;
     struct watch_stream stream;
     char *page_token, *next_token; /* of the page under way and of the one behind it; NULL: none */
     /* for logs */
     enum watch_trouble trouble;
     char *trouble_text; /* NULL: none */
+    char *denied_text;  /* of the last 403; NULL: there was none */
+    struct discovery *discovery; /* what there is in place of a resource that is not served; NULL: nobody asks */
+    bool denied_watch;  /* it was a watch, not a list */
     bool said_by_client;
     int64_t list_started_ns, decode_logged_ns;
     uint64_t decode_failures_logged;
@@ -85,6 +93,8 @@ void watch_client_unref(struct watch_client *c);
 void watch_client_enqueue(struct watch *w);
 /* Takes it out of the queue, or gives its place to another. */
 void watch_client_release(struct watch *w);
+/* Nothing comes on the call of the watch: new ones get other connections. Once for all that hang on the same. */
+void watch_client_give_up_connection(struct watch *w);
 
 /* watch_run.c */
 void watch_run_start(struct watch *w);
@@ -95,6 +105,8 @@ void watch_send(struct watch *w);
 
 /* watch_log.c */
 void watch_say(struct watch *w, enum list_watch_say what, const struct err *err);
+/* Not served any more, or given up: no line about what there is in its place. */
+void watch_say_no_offer(struct watch *w);
 void watch_say_synced(struct watch *w, bool is_first);
 void watch_say_undecodable(struct watch *w, const struct watch_meta *meta, const struct err *err);
 

@@ -18,7 +18,7 @@ static void set_trouble(struct watch *w, enum watch_trouble trouble, const char 
     watch_state_changed(w);
 }
 
-/* {"apiGroups":[""],"resources":["pods"],"verbs":["list","watch"]} */
+/* ClusterRole: {apiGroups: [""], resources: ["pods"], verbs: ["list", "watch"]} */
 static void print_rule(struct buf *b, const struct watch *w)
 {
     buf_printf(b, "%s: {apiGroups: [\"%s\"], resources: [\"%s\"], verbs: [\"list\", \"watch\"]}",
@@ -27,24 +27,45 @@ static void print_rule(struct buf *b, const struct watch *w)
         buf_printf(b, " in namespace %s", w->namespace);
 }
 
-static void say_forbidden(struct watch *w, const struct err *err)
+static void say_forbidden(struct watch *w)
 {
+    static const char nothing[] = "No permission for a resource: nothing is known of it until the "
+                                  "rule is added, which is noticed by itself";
+    static const char lists_only[] = "No permission to watch a resource: what is known of it is as "
+                                     "old as its last list until the rule is added, which is "
+                                     "noticed by itself";
     struct buf rule;
-    const struct logger *logger = &w->set->trouble_logger;
     buf_init(&rule, 4 * KIB);
     print_rule(&rule, w);
-    if (w->synced)
-        log_warn(
-            logger,
-            "No permission to watch: what is known of the resource grows old until the rule is "
-            "added, or it is listed now and then instead",
-            F_STR("watch", watch_label(w)), F_STR("rule", buf_view(&rule)), F_ERR(err));
-    else
-        log_warn(logger,
-                 "No permission to list and watch: nothing is known of the resource until the rule "
-                 "is added; it is tried again now and then",
-                 F_STR("watch", watch_label(w)), F_STR("rule", buf_view(&rule)), F_ERR(err));
+    log_warn(&w->set->trouble_logger, w->machine.synced_once ? lists_only : nothing,
+             F_CSTR("verb", w->denied_watch ? "watch" : "list"), F_STR("watch", watch_label(w)),
+             F_STR("rule", buf_view(&rule)), F_CSTR("error", w->denied_text));
     buf_deinit(&rule);
+}
+
+static void say_not_served(void *arg, str offer)
+{
+    struct watch *w = arg;
+    w->discovery = NULL;
+    log_warn(&w->set->trouble_logger,
+             "The API server does not serve this resource; it is looked for again now and then",
+             F_STR("watch", watch_label(w)), F_STR("offered", offer),
+             F_STR("error", watch_trouble_text(w)));
+}
+
+/* The line follows when the server has said what else there is. */
+static void ask_offer(struct watch *w)
+{
+    watch_say_no_offer(w);
+    w->discovery = discovery_start(w->client->kube, str_from(w->group), str_from(w->version),
+                                   str_from(w->plural), say_not_served, w);
+}
+
+void watch_say_no_offer(struct watch *w)
+{
+    if (w->discovery != NULL)
+        discovery_cancel(w->discovery);
+    w->discovery = NULL;
 }
 
 static void say_failing(struct watch *w, const struct err *err)
@@ -84,13 +105,11 @@ void watch_say(struct watch *w, enum list_watch_say what, const struct err *err)
     case LW_SAY_NOTHING:
         break;
     case LW_SAY_FORBIDDEN:
-        say_forbidden(w, err);
-        set_trouble(w, WATCH_FORBIDDEN, err->text);
+        say_forbidden(w);
+        set_trouble(w, WATCH_FORBIDDEN, w->denied_text);
         break;
     case LW_SAY_NOT_SERVED:
-        log_warn(logger,
-                 "The API server does not serve this resource; it is looked for again now and then",
-                 F_STR("watch", watch_label(w)), F_ERR(err));
+        ask_offer(w);
         set_trouble(w, WATCH_NOT_SERVED, err->text);
         break;
     case LW_SAY_FAILING:
@@ -98,6 +117,7 @@ void watch_say(struct watch *w, enum list_watch_say what, const struct err *err)
         set_trouble(w, WATCH_FAILING, err->text);
         break;
     case LW_SAY_WELL_AGAIN:
+        watch_say_no_offer(w);
         say_well_again(w);
         set_trouble(w, WATCH_WELL, NULL);
         break;

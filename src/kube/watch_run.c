@@ -25,9 +25,11 @@ enum {
     SWEEP_PLACES = 1024, /* looked at between two looks at the clock */
     WATCH_SECONDS_MIN = 300,
     WATCH_SECONDS_SPAN = 300,
+    WATCH_SILENCE_MAX_MS = (WATCH_SECONDS_MIN + WATCH_SECONDS_SPAN + 30) * 1000,
 };
 
 static void step(struct watch *w, struct list_watch_event event, const struct err *err);
+static void watchdog_arm(struct watch *w);
 
 /* -- the store -- */
 
@@ -240,6 +242,7 @@ static void end_request(struct watch *w)
         kube_cancel(w->call);
     w->call = NULL;
     w->attempt++;
+    loop_timer_clear(&w->watchdog);
     if (w->has_stream)
         watch_stream_deinit(&w->stream);
     w->has_stream = false;
@@ -287,6 +290,7 @@ static bool on_data(void *arg, str data)
     uint64_t attempt = w->attempt;
     struct err err;
     w->stats.bytes_received += data.len;
+    w->last_byte_ns = loop_boot_ns(w->set->loop);
     while (w->attempt == attempt) {
         switch (watch_stream_next(&w->stream, &data, &err)) {
         case STREAM_MORE:
@@ -303,6 +307,8 @@ static bool on_data(void *arg, str data)
             break;
         case STREAM_SYNCED:
             step_version(w, LW_SYNCED, w->stream.resource_version);
+            if (w->attempt == attempt)
+                watchdog_arm(w); /* from now on it is a watch */
             break;
         case STREAM_PAGE:
             page_came(w);
@@ -334,6 +340,7 @@ static void on_open(void *arg, const struct http_response *r)
         unreadable(w, &err);
         return;
     }
+    watchdog_arm(w); /* another patience from here on */
     step(w, (struct list_watch_event){.kind = LW_OPENED}, NULL);
 }
 
@@ -353,7 +360,6 @@ static void on_done(void *arg, const struct kube_result *r)
         w->was_told_to_wait = r->retry_after_ms >= 0;
     } else {
         event.refused = r->credentials_failed || r->outcome == HTTP_CONNECT_FAILED;
-        event.stalled = r->outcome == HTTP_TIMEOUT;
         event.broken = !is_answered || !w->has_stream || !watch_stream_is_between(&w->stream);
         if (is_answered)
             err_set_code(&err, -1, "watch of %s: the answer ended%s", w->label,
@@ -364,21 +370,45 @@ static void on_done(void *arg, const struct kube_result *r)
     step(w, event, &err);
 }
 
-/* -- requests -- */
+/* -- the watchdog -- */
 
-static int64_t idle_ms(struct watch *w, int64_t timeout_s)
+/* How long nothing may come. Silence of a watch is measured by its bookmarks; of one without, by the time at which the server ends it. */
+static int64_t idle_ns(const struct watch *w)
 {
     const struct watch_periods *p = &w->set->periods;
-    switch (w->machine.request) {
-    case LW_REQUEST_STREAM:
-        return p->streaming_idle_ms;
-    case LW_REQUEST_WATCH:
-        return list_watch_expects_bookmarks(&w->machine) ? p->watch_idle_ms
-                                                         : (timeout_s + 30) * 1000;
-    default:
-        return p->list_idle_ms;
-    }
+    bool expects_bookmarks = list_watch_expects_bookmarks(&w->machine);
+    if (w->has_stream && w->machine.state == LW_STREAMING)
+        return p->streaming_idle_ms * MS_NS;
+    if (w->has_stream && w->machine.state == LW_WATCHING)
+        return (expects_bookmarks ? p->watch_idle_ms : WATCH_SILENCE_MAX_MS) * MS_NS;
+    return p->list_idle_ms * MS_NS;
 }
+
+static void watchdog_arm(struct watch *w)
+{
+    loop_timer_set(&w->watchdog, w->last_byte_ns + idle_ns(w));
+}
+
+/* Data only notes when it came. */
+static void watchdog_fired(void *arg)
+{
+    struct watch *w = arg;
+    struct err err;
+    bool was_opened = w->has_stream;
+    int64_t silent_ns = loop_boot_ns(w->set->loop) - w->last_byte_ns;
+    if (silent_ns < idle_ns(w)) {
+        watchdog_arm(w);
+        return;
+    }
+    err_set(&err, "watch of %s: nothing came for %" PRId64 " s", w->label,
+            silent_ns / MS_NS / 1000);
+    watch_client_give_up_connection(w);
+    end_request(w);
+    step(w, (struct list_watch_event){.kind = LW_ENDED, .broken = true, .stalled = was_opened},
+         &err);
+}
+
+/* -- requests -- */
 
 void watch_send(struct watch *w)
 {
@@ -392,6 +422,7 @@ void watch_send(struct watch *w)
     list_watch_query(&w->machine, timeout_s, str_from(w->page_token), &query);
     buf_text(&query, w->selectors);
     *(is_watch ? &w->stats.watch_requests : &w->stats.lists) += 1;
+    w->drop_count = w->client->drop_count;
     w->call = kube_send(
         w->client->kube,
         &(struct kube_request){
@@ -399,7 +430,6 @@ void watch_send(struct watch *w)
             .path = str_from(w->path),
             .query = buf_view(&query),
             .accept = protobuf ? "application/vnd.kubernetes.protobuf,application/json" : NULL,
-            .idle_timeout_ms = idle_ms(w, timeout_s),
             .stream = is_watch,
             .on_data = on_data,
             .on_open = on_open,
@@ -407,6 +437,8 @@ void watch_send(struct watch *w)
             .arg = w,
         });
     buf_deinit(&query);
+    w->last_byte_ns = loop_boot_ns(w->set->loop);
+    watchdog_arm(w);
 }
 
 static void choose_page(struct watch *w, enum list_watch_page page)
@@ -449,9 +481,19 @@ static void act(struct watch *w, const struct list_watch_actions *a, const struc
     watch_client_enqueue(w);
 }
 
+/* Said later, perhaps: when lists are not allowed either. */
+static void keep_denial(struct watch *w, const struct err *err)
+{
+    mem_free(w->denied_text);
+    w->denied_text = str_dup(str_from(err->text));
+    w->denied_watch = w->machine.state == LW_STREAMING || w->machine.state == LW_WATCHING;
+}
+
 /* `err`: of LW_ERROR and LW_ENDED. */
 static void step(struct watch *w, struct list_watch_event event, const struct err *err)
 {
+    if (event.kind == LW_ERROR && event.status == 403)
+        keep_denial(w, err);
     if (event.kind != LW_OBJECT && event.kind != LW_BOOKMARK)
         event.random = loop_random_u64(w->set->loop);
     if (w->client->no_streaming)
@@ -471,6 +513,7 @@ void watch_run_start(struct watch *w)
     CHECK(!w->is_running);
     w->is_running = true;
     loop_timer_init(w->set->loop, &w->timer, "watch", on_timer, w);
+    loop_timer_init(w->set->loop, &w->watchdog, "watch watchdog", watchdog_fired, w);
     step(w, (struct list_watch_event){.kind = LW_START}, NULL);
 }
 
@@ -481,6 +524,7 @@ void watch_run_stop(struct watch *w)
     end_request(w);
     forget_pages(w);
     loop_timer_clear(&w->timer);
+    watch_say_no_offer(w);
     w->is_running = false;
 }
 

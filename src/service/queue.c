@@ -14,6 +14,15 @@
  * Receivers that can wait ask queue_has_room, and with the queue switched off they wait for each
  * batch; a batch that comes unasked is taken as long as the bounds allow.
  *
+ * Pace: a queue is for a backend that is slow or away. One that keeps up gains nothing from more
+ * than LIMIT_QUEUE_AHEAD_BYTES waiting for it, so then there is no room, and a tick of any size is
+ * collected as fast as it is sent, through a few buffers that stay in the processor's caches. When
+ * no request has ended for PROGRESS_NS the backend does not keep up: then there is room up to the
+ * bounds, and the tick is kept here as it was at its time.
+ *
+ * Buffers: a request is encoded into `spare` memory if there is some, with room for the transport's
+ * prefix in front; packing takes that memory (no compression) or gives it back (compression).
+ *
  * Invariants: request_count, byte_count, encoded_bytes are the sums over `waiting` and `busy` (the
  * payload of a request in PACKING is empty); item_count also has what is not cut yet; a pending
  * batch exists while requests of it do, or while it is not cut to its end; consumers_busy =

@@ -21,9 +21,9 @@ enum otlp_step { OTLP_REQUEST, OTLP_END, OTLP_ITEM_TOO_LARGE };
 /* Appends the next request to `out` and counts its items. It has at most request_max bytes, and at most what `out` may still take,
  * exactly: a request ends only when one more item would not fit. OTLP_ITEM_TOO_LARGE: one item alone, with its resource, scope and
  * metric, does not fit; it was passed over, `out` is as before, *item_count = 1, the cursor goes on behind it. Strings that are not
- * UTF-8 are mended, one U+FFFD for each bad byte. Containers without items are written too (a request of nothing else counts 0 items), unless they do not fit.
- * Fields are in ascending order, defaults left out. Values nested deeper than LIMIT_VALUE_DEPTH are written as empty ones. One call
- * writes one whole request: about 2 ms for 4 MiB. */
+ * UTF-8 are mended, one U+FFFD for each bad byte. Containers without items are written too, unless they do not fit (a request of nothing
+ * else counts 0 items). Fields are in ascending order, defaults left out. Values nested deeper than LIMIT_VALUE_DEPTH are written as
+ * empty ones. One call writes one whole request: about 2 ms for 4 MiB. */
 enum otlp_step otlp_next(struct otlp_cursor *c, struct buf *out, size_t *item_count);
 
 #endif

@@ -10,7 +10,7 @@ from harness.world import wait_until
 
 INTERVAL_MS = 500
 INTERVAL = INTERVAL_MS * MS
-SYNCED = "Completed syncing the watched kinds"
+SYNCED = "All watches are synced"
 
 
 def config(world, name, standby="warm", receivers=("k8s_cluster",), elector=True, output="all", **settings):

@@ -338,6 +338,109 @@ class Connections(unittest.TestCase):
         self.assertEqual(self.sim.ask("GET", "/readyz"), (200, "ok"))
 
 
+def default_points(sim):
+    """How many points the default metrics of a cluster have, counted from its objects."""
+    def items(path):
+        return sim.ask("GET", path)[1]["items"]
+
+    points = 0
+    for pod in items("/api/v1/pods"):
+        points += 1
+        for container in pod["spec"]["containers"]:
+            points += sum(name in container["resources"].get(part, {}) for part in ("limits", "requests")
+                          for name in ("cpu", "memory", "storage", "ephemeral-storage"))
+        points += 2 * len(pod["status"].get("containerStatuses", []))
+    for path, each in (("/api/v1/namespaces", 1), ("/api/v1/nodes", 1), ("/api/v1/replicationcontrollers", 2), ("/apis/apps/v1/deployments", 2),
+                       ("/apis/apps/v1/replicasets", 2), ("/apis/apps/v1/statefulsets", 4), ("/apis/apps/v1/daemonsets", 4),
+                       ("/apis/batch/v1/jobs", 5), ("/apis/batch/v1/cronjobs", 1), ("/apis/autoscaling/v2/horizontalpodautoscalers", 4)):
+        points += each * len(items(path))
+    return points + sum(len(q["status"]["hard"]) + len(q["status"]["used"]) for q in items("/api/v1/resourcequotas"))
+
+
+class Clusters(unittest.TestCase):
+    """Generated ones, in protobuf."""
+
+    def start(self, *arguments):
+        sim = Sim(*arguments)
+        self.addCleanup(sim.stop)
+        return sim
+
+    def get(self, sim, path):
+        connection = sim.connect()
+        connection.request("GET", path, None, {"User-Agent": "test", "Authorization": "Bearer " + sim.token(),
+                                               "Accept": "application/vnd.kubernetes.protobuf,application/json"})
+        response = connection.getresponse()
+        self.addCleanup(connection.close)
+        return response
+
+    def frames(self, response, until):
+        """Types of events, and the bytes of the last one."""
+        types = []
+        while True:
+            head = response.read(4)
+            if len(head) < 4:
+                return types
+            body = response.read(int.from_bytes(head, "big"))
+            if len(body) < int.from_bytes(head, "big"):
+                return types
+            types.append(body[2:2 + body[1]].decode())
+            if until(types[-1], body):
+                return types
+
+    def test_points(self):
+        self.assertEqual(default_points(self.start("--generate", "pods=10000")), 155594)
+
+    def test_list(self):
+        sim = self.start("--generate", "pods=3000")
+        response = self.get(sim, "/api/v1/pods")
+        body = response.read()
+        self.assertEqual(response.getheader("Content-Type"), "application/vnd.kubernetes.protobuf")
+        self.assertEqual((body[:4], body[-4:]), (b"k8s\0", b"\x1a\0\x22\0"))
+        self.assertTrue(5000 < len(body) / 3000 < 7500, len(body))
+
+    def test_watch_of_a_churning_cluster(self):
+        sim = self.start("--generate", "pods=2000,seed=3", "--churn", "200")
+        response = self.get(sim, "/api/v1/pods?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true")
+        self.assertEqual(response.getheader("Content-Type"), "application/vnd.kubernetes.protobuf;stream=watch")
+        first = self.frames(response, lambda kind, body: b"k8s.io/initial-events-end" in body)
+        self.assertTrue(1900 < len(first) <= 2001, len(first))
+        self.assertEqual(set(first[:-1]), {"ADDED"})
+        later = self.frames(response, lambda kind, body: kind == "DELETED")
+        self.assertIn("MODIFIED", later)
+        self.assertEqual(sim.ask("POST", "/_sim/churn?rate=0")[0], 200)
+        state = sim.ask("GET", "/_sim/state")[1]
+        self.assertEqual(state["churn"]["rate"], 0)
+        self.assertGreater(state["churn"]["modified"], 0)
+
+    def test_cut_in_the_middle_of_a_frame(self):
+        sim = self.start("--generate", "pods=10")
+        sim.ask("POST", "/_sim/faults", {"match": {"verb": "watch"}, "cut": "middle", "times": 1})
+        response = self.get(sim, "/api/v1/pods?watch=1")
+        with self.assertRaises((http.client.IncompleteRead, ssl.SSLError, ConnectionError)):
+            response.read()
+
+    def test_a_watch_that_starts_before_many_changes(self):
+        """The window holds minutes of churn."""
+        sim = self.start("--generate", "pods=1000", "--churn", "20000")
+        version = sim.ask("GET", "/_sim/state")[1]["resource_version"]
+        wait_for("churn", lambda: sim.ask("GET", "/_sim/state")[1]["resource_version"] > version + 30000)
+        response = self.get(sim, f"/api/v1/pods?watch=1&resourceVersion={version}")
+        self.assertEqual(len(self.frames(response, lambda kind, body: kind == "DELETED")) > 0, True)
+
+    def test_custom_resource(self):
+        self.assertEqual(self.start().ask("GET", "/apis/quota.openshift.io/v1/clusterresourcequotas")[0], 404)
+        sim = self.start("--openshift")
+        response = self.get(sim, "/apis/quota.openshift.io/v1/clusterresourcequotas")
+        self.assertEqual((response.status, response.getheader("Content-Type")), (200, "application/json"))
+
+    def test_bad_specs(self):
+        for arguments in (["--generate", "pods=x"], ["--churn", "5"], ["--generate", "pods=1", "--churn", "x"]):
+            with tempfile.TemporaryDirectory() as folder:
+                result = subprocess.run([PROGRAM, "--dir", folder, *arguments], capture_output=True, text=True, timeout=PATIENCE,
+                                        stdin=subprocess.DEVNULL, check=False)
+                self.assertNotEqual(result.returncode, 0, arguments)
+
+
 class Program(unittest.TestCase):
     def test_ipv6_and_certificates(self):
         sim = Sim("--listen", "[::1]:0")

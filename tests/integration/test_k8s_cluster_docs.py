@@ -77,12 +77,12 @@ def test_permissions_of_the_example(tmp_path):
         file.write_text(yaml.safe_dump(config))
         env = dict(os.environ, KUBECONFIG=server.kubeconfig_of("nobody"))
         with peers.Process([peers.BATON, "--config", str(file)], env=env) as baton:
-            baton.wait_log("Completed syncing")
+            baton.wait_log("All watches are synced")
             assert '"watches": 16,' in baton.log() and '"without": ""' in baton.log() and "\twarn\t" not in baton.log(), baton.log()
         without_jobs = [r for r in role["rules"] if r["apiGroups"] != ["batch"]]
         grant(without_jobs)
         with peers.Process([peers.BATON, "--config", str(file)], env=env) as baton:
-            baton.wait_log("Completed syncing")
+            baton.wait_log("All watches are synced")
             assert '"without": "batch/v1 jobs (forbidden), batch/v1 cronjobs (forbidden)"' in baton.log(), baton.log()
     finally:
         server.stop()

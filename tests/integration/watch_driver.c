@@ -6,7 +6,7 @@
  * RESOURCE: group/version/plural, "core" for the group without a name; one namespace of it with "@NAMESPACE" behind it. An
  * object is decoded by the codec of its kind; of a plural that is none of the 17 kinds, by the JSON codec of
  * clusterresourcequotas.
- * Keys: qps, burst, fields (a number), idle_ms, streaming_idle_ms, linger_ms, not_served_ms, forbidden_ms, backoff_ms.
+ * Keys: qps, burst, fields (a number), json (1: never protobuf), idle_ms, streaming_idle_ms, linger_ms, not_served_ms, forbidden_ms, backoff_ms, backoff_max_ms.
  *
  * Reads commands from standard input, one a line, and answers each with one line of JSON on standard output; the log goes to
  * standard error. Ends with its input.
@@ -49,6 +49,16 @@ struct use {
     struct map copy; /* of struct seen, by uid: made from changes alone */
     uint64_t added, updated, deleted, by_list;
 };
+
+static void copy_clear(struct use *u)
+{
+    size_t pos = 0;
+    str key;
+    void *seen;
+    while (map_next(&u->copy, &pos, &key, &seen))
+        mem_free(map_remove(&u->copy, key));
+}
+
 struct driver {
     struct loop *loop;
     struct log *log;
@@ -56,7 +66,8 @@ struct driver {
     struct watches *set;
     struct use uses[WATCHES_MAX];
     size_t use_count;
-    unsigned fields;
+    bool json;
+    struct object_codec json_codecs[KIND_COUNT];
     struct buf input;
     uv_poll_t stdin_poll;
 };
@@ -93,11 +104,14 @@ static void on_change(void *arg, const struct watch_change *c)
     note(u, c->after);
 }
 
+/* Who is not joined is not told. */
 static void check_copy(struct use *u)
 {
     uint32_t cursor = 0;
     const struct object *o;
     size_t count = 0;
+    if (u->user_count == 0)
+        return;
     while ((o = store_next(watch_store(u->watch), &cursor)) != NULL) {
         const struct seen *seen = map_get(&u->copy, str_make((const char *)o->uid, 16));
         CHECK(seen != NULL && seen->resource_version == o->resource_version);
@@ -211,8 +225,14 @@ static void join(struct driver *d, struct use *u, unsigned fields)
     CHECK(u->user_count < USERS_MAX);
     struct watch_user *user = &u->users[u->user_count];
     *user = (struct watch_user){.arg = u, .fields = fields};
-    if (u->user_count++ == 0) /* one is enough to keep the copy */
+    if (u->user_count++ == 0) { /* one is enough to keep the copy */
+        uint32_t cursor = 0;
+        const struct object *o;
         user->on_change = on_change;
+        copy_clear(u);
+        while ((o = store_next(watch_store(u->watch), &cursor)) != NULL)
+            note(u, o);
+    }
     (void)d;
     watch_join(u->watch, user);
 }
@@ -283,14 +303,32 @@ static void write_log(void *arg, str line)
     (void)!write(STDERR_FILENO, line.data, line.len);
 }
 
-static const struct object_codec *codec_of(const char *group, const char *plural)
+/* The codec of the kind, asked for JSON. */
+static struct object *decode_json(const struct object_codec *codec, struct object_pool *pool, unsigned fields,
+                                  enum object_format format, str bytes, struct err *err)
 {
     for (int kind = 0; kind < KIND_COUNT; kind++) {
-        const struct object_resource *r = object_resource_of((enum object_kind)kind);
-        if (strcmp(r->group, group) == 0 && strcmp(r->plural, plural) == 0)
-            return object_codec_of((enum object_kind)kind);
+        const struct object_codec *c = object_codec_of((enum object_kind)kind);
+        if (c->kind == codec->kind)
+            return c->decode(c, pool, fields, format, bytes, err);
     }
-    return object_codec_of(KIND_CLUSTER_RESOURCE_QUOTA);
+    return NULL;
+}
+
+static const struct object_codec *codec_of(struct driver *d, const char *group, const char *plural)
+{
+    enum object_kind kind = KIND_CLUSTER_RESOURCE_QUOTA;
+    for (int k = 0; k < KIND_COUNT; k++) {
+        const struct object_resource *r = object_resource_of((enum object_kind)k);
+        if (strcmp(r->group, group) == 0 && strcmp(r->plural, plural) == 0)
+            kind = (enum object_kind)k;
+    }
+    if (!d->json)
+        return object_codec_of(kind);
+    d->json_codecs[kind] = *object_codec_of(kind);
+    d->json_codecs[kind].has_protobuf = false;
+    d->json_codecs[kind].decode = decode_json;
+    return &d->json_codecs[kind];
 }
 
 static void add_watch(struct driver *d, struct watch_config *config, const char *text)
@@ -306,7 +344,7 @@ static void add_watch(struct driver *d, struct watch_config *config, const char 
     config->version = version;
     config->plural = str_from(plural_text);
     config->namespace = namespace;
-    config->codec = codec_of(group_text, plural_text);
+    config->codec = codec_of(d, group_text, plural_text);
     struct use *u = &d->uses[d->use_count++];
     u->driver = d;
     map_init(&u->copy, loop_hash_key(d->loop));
@@ -319,7 +357,7 @@ static void add_watch(struct driver *d, struct watch_config *config, const char 
     mem_free(plural_text);
 }
 
-static void set_option(struct watch_periods *p, struct watch_config *config, str key, str value)
+static void set_option(struct driver *d, struct watch_periods *p, struct watch_config *config, str key, str value)
 {
     int64_t n;
     const struct {
@@ -333,11 +371,14 @@ static void set_option(struct watch_periods *p, struct watch_config *config, str
         {"not_served_ms", &p->list_watch.not_served_ns, MS},
         {"forbidden_ms", &p->list_watch.forbidden_ns, MS},
         {"backoff_ms", &p->list_watch.backoff_min_ns, MS},
+        {"backoff_max_ms", &p->list_watch.backoff_max_ns, MS},
         {"burst", &config->burst, 1},
     };
     CHECK(str_to_i64(value, &n));
     if (str_eqz(key, "qps"))
         config->qps = (double)n;
+    if (str_eqz(key, "json"))
+        d->json = n == 1;
     if (str_eqz(key, "fields"))
         config->fields = (unsigned)n;
     for (size_t i = 0; i < COUNT_OF(options); i++)
@@ -349,15 +390,11 @@ static void stop(struct driver *d)
 {
     for (size_t i = 0; i < d->use_count; i++) {
         struct use *u = &d->uses[i];
-        size_t pos = 0;
-        str key;
-        void *seen;
         check_copy(u);
         while (u->user_count > 0)
             watch_leave(u->watch, &u->users[--u->user_count]);
         watch_unref(u->watch);
-        while (map_next(&u->copy, &pos, &key, &seen))
-            mem_free(seen);
+        copy_clear(u);
         map_deinit(&u->copy);
     }
     watches_free(d->set);
@@ -385,7 +422,7 @@ int main(int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         str key, value;
         if (str_cut(str_from(argv[i]), '=', &key, &value)) {
-            set_option(&periods, &config, key, value);
+            set_option(d, &periods, &config, key, value);
             continue;
         }
         if (!was_set)

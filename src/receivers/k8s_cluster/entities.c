@@ -193,9 +193,16 @@ static void drop_oldest(struct entities *e)
     journal_drop(&e->journal);
 }
 
+/* Two lease durations: so late may a successor be, which has to wait out the Lease of one that died. */
+static int64_t period_ns(const struct entities *e)
+{
+    int64_t duration_ns = receiver_lease_duration_ns(e->k->receiver);
+    return duration_ns > 0 ? 2 * duration_ns : LIMIT_JOURNAL_PERIOD_S * SECOND;
+}
+
 static void trim(struct entities *e)
 {
-    int64_t old_ns = loop_boot_ns(e->loop) - e->journal_period_ns;
+    int64_t old_ns = loop_boot_ns(e->loop) - period_ns(e);
     for (int i = 0; i < DROPS_A_TURN && !journal_is_empty(&e->journal); i++) {
         bool is_old =
             !oldest_is_unsent(e) && journal_at(&e->journal, e->journal.first)->at_ns <= old_ns;
@@ -286,6 +293,14 @@ enum mark_place {
     MARK_JOURNAL, /* the journal tells all that came after it */
     MARK_CURRENT, /* nothing came after it */
 };
+
+/* The predecessor saw more than we have, which will come. But a list that was made after its end
+ * cannot be behind it: then versions count anew. */
+static bool counts_anew(const struct entities *e, const struct entity_stream *s, uint64_t version)
+{
+    return version > s->version && (s->turned_back || s->live_since_ns >= e->activated_ns);
+}
+
 static enum mark_place find_mark(const struct entities *e, size_t i)
 {
     const struct entity_stream *s = &e->streams[i];
@@ -294,10 +309,7 @@ static enum mark_place find_mark(const struct entities *e, size_t i)
         return MARK_UNKNOWN;
     if (mark->version >= s->version && fingerprints_equal(mark->fingerprint, s->fingerprint))
         return MARK_CURRENT;
-    /* The predecessor saw more than we have, which will come. But a list that was made after its
-     * end cannot be behind it: then versions count anew. */
-    bool is_ahead = mark->version > s->version;
-    if (is_ahead && (s->turned_back || s->live_since_ns >= e->activated_ns))
+    if (counts_anew(e, s, mark->version))
         return MARK_UNKNOWN;
     if (mark->version >= s->floor.version ||
         fingerprints_equal(mark->fingerprint, s->floor.fingerprint))
@@ -316,15 +328,17 @@ static void resume_stream(struct entities *e, size_t i, bool from_journal)
         entities_send_full(e, i, was_any_sent);
         return;
     }
-    uint64_t marked = sent->fingerprint;
-    sent->fingerprint = s->fingerprint;
-    if (place == MARK_CURRENT || !from_journal)
-        return;
-    s->send_from = s->first;
-    s->skip_version = sent->version;
-    s->skip_fingerprint = marked;
-    s->skip_until_ns = loop_boot_ns(e->loop) + LIMIT_POSITION_AHEAD_S * SECOND;
-    sent->fingerprint = s->floor.fingerprint;
+    if (!counts_anew(e, s, sent->version)) {
+        s->skip_version = sent->version;
+        s->skip_fingerprint = sent->fingerprint;
+        s->skip_until_ns = loop_boot_ns(e->loop) + LIMIT_POSITION_AHEAD_S * SECOND;
+    }
+    if (place == MARK_JOURNAL && from_journal) {
+        s->send_from = s->first;
+        sent->fingerprint = s->floor.fingerprint;
+    } else {
+        sent->fingerprint = s->fingerprint;
+    }
 }
 
 static void begin_sending(struct entities *e)
@@ -448,17 +462,27 @@ void entities_state(struct entities *e, const struct k8s_stream *stream)
     begin_if_synced(e);
 }
 
+void entities_stop(struct entities *e)
+{
+    for (size_t i = 0; i < e->stream_count; i++)
+        if (e->streams[i].live)
+            end_stream(e, i);
+    loop_timer_clear(&e->clock);
+}
+
 /* ---- the clock ---- */
 
-/* The predecessor was ahead of us. Either we have caught up, or its versions were of another history. */
+/* The predecessor was ahead of us. We catch up, if only by a bookmark, or its versions were of another history. */
 static void end_skip(struct entities *e, size_t i, int64_t now_ns)
 {
     struct entity_stream *s = &e->streams[i];
     if (s->skip_version == 0 || !s->live || e->now.next < e->journal.end)
         return;
-    if (s->version >= s->skip_version || fingerprints_equal(s->fingerprint, s->skip_fingerprint))
+    bool is_over = now_ns >= s->skip_until_ns;
+    if (s->version >= s->skip_version ||
+        (is_over && fingerprints_equal(s->fingerprint, s->skip_fingerprint)))
         s->skip_version = 0;
-    else if (now_ns >= s->skip_until_ns)
+    else if (is_over)
         turn_back(e, i, s->version);
 }
 
@@ -505,7 +529,6 @@ struct entities *entities_new(struct k8s_cluster *k)
     struct object_pool *pool = watch_store(k->streams[0].watch)->pool;
     e->k = k;
     e->loop = k->receiver->base.loop;
-    e->journal_period_ns = LIMIT_JOURNAL_PERIOD_S * SECOND;
     e->journal_bytes_max = LIMIT_JOURNAL_BYTES;
     entity_writer_init(&e->writer, k, pool);
     journal_init(&e->journal, pool);

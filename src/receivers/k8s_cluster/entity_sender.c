@@ -137,12 +137,23 @@ static struct batch *make_batch(struct entities *e)
 
 /* ---- handing it over ---- */
 
+static struct stream_mark mark_of(const struct entities *e, size_t i)
+{
+    const struct entity_stream *s = &e->streams[i];
+    const struct entity_progress *p = &e->draft.progress[i];
+    struct stream_mark mark = p->sent;
+    if (p->full_due)
+        mark.known = false;
+    else if (s->skip_version != 0 && mark.version == s->skip_version)
+        mark.fingerprint =
+            s->skip_fingerprint; /* still where the predecessor was, be our store behind it */
+    return mark;
+}
+
 static void print_position(struct entities *e, struct buf *text)
 {
-    for (size_t i = 0; i < e->stream_count; i++) {
-        const struct entity_progress *p = &e->draft.progress[i];
-        e->marks[i] = p->full_due ? (struct stream_mark){.known = false} : p->sent;
-    }
+    for (size_t i = 0; i < e->stream_count; i++)
+        e->marks[i] = mark_of(e, i);
     buf_clear(text);
     position_print(text, e->streams_hash, e->draft.repeated_ms, e->marks, e->stream_count);
     /* Too many streams: the last ones, of smaller kinds, go without a mark. */

@@ -180,7 +180,7 @@ static void tell_ready(struct k8s_cluster *k)
                 watch_trouble(s->watch) == WATCH_NOT_SERVED)
                 add_label(&without, s);
         }
-        log_info(&k->receiver->base.logger, "Completed syncing the watched kinds",
+        log_info(&k->receiver->base.logger, "All watches are synced",
                  F_INT("watches", k->stream_count), F_INT("objects", object_count),
                  F_STR("without", buf_view(&without)));
         buf_deinit(&without);
@@ -238,7 +238,6 @@ static bool create(struct receiver *r, const void *config, struct err *err)
     r->base.state = k;
     k->receiver = r;
     k->config = config;
-    k->created_ns = loop_wall_ns(r->base.loop);
     k->entity_spec_format = service_gate_enabled(
         r->base.service, "pkg.experimentalmetricmetadata.useEntityEventsSpecification");
     loop_timer_init(r->base.loop, &k->silence, "k8s_cluster silence", on_silence, k);
@@ -294,8 +293,7 @@ static bool start(struct receiver *r, struct err *err)
     loop_timer_set_after(&k->silence, LIMIT_SYNC_SILENCE_MS * INT64_C(1000000));
     for (size_t i = 0; i < k->stream_count; i++)
         watch_join(k->streams[i].watch, &k->streams[i].user);
-    if (k->stream_count == 0)
-        tell_ready(k);
+    tell_ready(k); /* after a reload the stores are full already */
     return true;
 }
 
@@ -339,6 +337,8 @@ static void stop(struct receiver *r)
     loop_timer_clear(&k->silence);
     for (size_t i = 0; i < k->stream_count; i++)
         watch_leave(k->streams[i].watch, &k->streams[i].user);
+    if (k->entities != NULL)
+        entities_stop(k->entities);
     log_info(&r->base.logger, "Stopped watching");
 }
 

@@ -32,7 +32,6 @@ struct k8s_cluster {
     struct k8s_stream *streams;
     size_t stream_count;
     size_t kind_first[KIND_COUNT], kind_count[KIND_COUNT]; /* streams of each kind */
-    int64_t created_ns;          /* start time of the series at a fresh start */
     struct entities *entities;   /* NULL unless a logs pipeline wants them */
     struct collector *collector; /* what collect.c keeps between ticks */
     bool ready_told;
@@ -55,5 +54,7 @@ void entities_state(struct entities *e, const struct k8s_stream *stream);
 void entities_activate(struct entities *e, struct position position);
 void entities_deactivate(struct entities *e);
 void entities_room(struct entities *e); /* exporters take batches again */
+/* The watches are left: what changes from now on is not seen, until entities_state says that a stream is synced again. */
+void entities_stop(struct entities *e);
 
 #endif

@@ -38,6 +38,12 @@ bool receiver_has_room(struct receiver *receiver, enum signal signal)
     return r->room > 0;
 }
 
+int64_t receiver_lease_duration_ns(const struct receiver *receiver)
+{
+    const struct replica *r = CONTAINER_OF(receiver, const struct replica, receiver);
+    return r->lease_duration_ns;
+}
+
 static void print_map(struct buf *b, const struct value *v)
 {
     assert_int_equal(v->kind, VALUE_MAP);
@@ -139,6 +145,8 @@ bool receiver_emit_at(struct receiver *receiver, struct batch *take_batch, struc
         r->batches = mem_realloc(r->batches, r->batch_cap * sizeof *r->batches);
     }
     struct handed_over *h = &r->batches[r->batch_count++];
+    mem_free(r->position);
+    r->position = str_dup(position.text);
     *h = (struct handed_over){.position = str_dup(position.text),
                               .arena_bytes = take_batch->arena.used_bytes};
     take_records(h, take_batch, r->k.entity_spec_format);
@@ -174,6 +182,7 @@ struct replica *replica_new(struct loop *loop, int64_t interval_ns, const char *
     r->k.config = &r->config;
     r->k.streams = r->streams;
     r->room = NOT_LIMITED;
+    r->lease_duration_ns = 30 * SECOND;
     for (int kind = 0; kind < KIND_COUNT; kind++) {
         r->k.kind_first[kind] = r->k.stream_count;
         str rest = str_from(namespaces), namespace;
@@ -209,6 +218,7 @@ void replica_free(struct replica *r)
     }
     replica_forget(r);
     mem_free(r->batches);
+    mem_free(r->position);
     object_pool_deinit(&r->pool);
     mem_free(r);
 }
@@ -305,7 +315,7 @@ void replica_run_ms(struct replica *r, int64_t ms)
 
 const char *replica_position(const struct replica *r)
 {
-    return r->batch_count == 0 ? "" : r->batches[r->batch_count - 1].position;
+    return r->position == NULL ? "" : r->position;
 }
 
 size_t replica_record_count(const struct replica *r)

@@ -42,10 +42,12 @@ struct replica {
     struct watch watches[WORLD_STREAMS_MAX];
     struct k8s_stream streams[WORLD_STREAMS_MAX];
     struct logger logger;
+    int64_t lease_duration_ns; /* 30 s unless the test says otherwise */
     size_t room;      /* batches that exporters still take */
     bool gate_closed;
     struct handed_over *batches;
     size_t batch_count, batch_cap;
+    char *position;   /* of the last batch */
 };
 /* Streams of all kinds that have entity events, in the whole cluster, or of each namespace ("a b c"). */
 struct replica *replica_new(struct loop *loop, int64_t interval_ns, const char *namespaces);
@@ -64,7 +66,7 @@ void replica_set_version(struct k8s_stream *s, uint64_t version);
 void replica_sync(struct replica *r, uint64_t version);
 void replica_activate(struct replica *r, const char *position);
 void replica_run_ms(struct replica *r, int64_t ms);
-/* The position of the last batch, or "". */
+/* The position of the last batch, "" before the first; replica_forget keeps it. */
 const char *replica_position(const struct replica *r);
 
 size_t replica_record_count(const struct replica *r);

@@ -255,6 +255,11 @@ void entities_room(struct entities *e)
     (void)e;
     note("room ");
 }
+void entities_stop(struct entities *e)
+{
+    (void)e;
+    note("stop ");
+}
 
 /* ---- one receiver ---- */
 
@@ -499,7 +504,7 @@ static void test_ready(void **state)
     pods->trouble = WATCH_WELL;
     sync_watch(pods);
     assert_int_equal(ready_count, 1);
-    assert_true(was_logged("Completed syncing"));
+    assert_true(was_logged("All watches are synced"));
     assert_true(was_logged("batch/v1 jobs (forbidden), batch/v1 cronjobs (not served)"));
     assert_true(was_logged("\"objects\": 1"));
     logged[0] = '\0';
@@ -511,7 +516,7 @@ static void test_ready(void **state)
     assert_false(w.type->is_ready(&w.receiver));
     sync_watch(pods);
     assert_int_equal(ready_count, 2);
-    assert_false(was_logged("Completed"));
+    assert_false(was_logged("All watches are synced"));
     world_close(&w, true);
 }
 
@@ -638,8 +643,17 @@ static void test_closed_gate(void **state)
     world_close(&w, true);
 }
 
+static unsigned calls_of_a_tick(struct world *w)
+{
+    struct tick tick = {.time_ns = 77, .start_ns = 5};
+    unsigned count = 1;
+    while (w->type->collect(&w->receiver, &tick) == STEP_MORE)
+        count++;
+    return count;
+}
+
 /* Many objects without a point do not make one long call. */
-static void test_objects_without_points(void **state)
+static void test_objects_that_a_filter_drops(void **state)
 {
     (void)state;
     struct world w;
@@ -649,11 +663,25 @@ static void test_objects_without_points(void **state)
     for (unsigned i = 0; i < 20000; i++)
         put_pod(the_watch("v1 pods"), i);
     sync_all();
-    struct tick tick = {.time_ns = 77, .start_ns = 5};
-    unsigned calls_made = 1;
-    while (w.type->collect(&w.receiver, &tick) == STEP_MORE)
-        calls_made++;
-    assert_in_range(calls_made, 2, 10);
+    assert_in_range(calls_of_a_tick(&w), 2, 10);
+    assert_int_equal(emitted_count, 0);
+    world_close(&w, true);
+}
+
+static void test_objects_without_points(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, "", SIGNAL_METRICS);
+    world_start(&w);
+    for (unsigned i = 0; i < 70000; i++) {
+        char json[128];
+        snprintf(json, sizeof json,
+                 "{\"metadata\":{\"name\":\"r\",\"uid\":\"%08x-0000-0000-0000-000000000000\"}}", i);
+        put(the_watch("apps/v1 replicasets"), KIND_REPLICA_SET, json); /* no spec.replicas */
+    }
+    sync_all();
+    assert_in_range(calls_of_a_tick(&w), 3, 5);
     assert_int_equal(emitted_count, 0);
     world_close(&w, true);
 }
@@ -752,7 +780,7 @@ static void test_entity_events(void **state)
     assert_int_equal(emitted_count, 0);
     w.type->stop(&w.receiver);
     w.type->destroy(&w.receiver);
-    assert_string_equal(calls, "new-spec added-Pod state activate-at room deactivate free ");
+    assert_string_equal(calls, "new-spec added-Pod state activate-at room deactivate stop free ");
     world_free(&w);
 }
 
@@ -770,6 +798,7 @@ int main(void)
         cmocka_unit_test(test_nothing_to_watch),
         cmocka_unit_test(test_tick_while_objects_come_and_go),
         cmocka_unit_test(test_closed_gate),
+        cmocka_unit_test(test_objects_that_a_filter_drops),
         cmocka_unit_test(test_objects_without_points),
         cmocka_unit_test(test_order_and_cluster_uid),
         cmocka_unit_test(test_services_by_namespace),

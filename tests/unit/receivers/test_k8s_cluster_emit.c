@@ -318,6 +318,34 @@ static void test_odd_containers(void **state)
           "  k8s.container.status.state{k8s.container.status.state=terminated} = 1\n");
 }
 
+/* A complete entity reference is shared in a batch; one with less in it is not. */
+static void test_entity_references_in_one_batch(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, "metrics: {k8s.container.restarts: {enabled: false}}\n"
+                   "resource_attributes: {k8s.pod.uid: {enabled: false}, k8s.pod.name: {enabled: "
+                   "false}, k8s.namespace.name: {enabled: false}, k8s.node.name: {enabled: false}, "
+                   "container.image.tag: {enabled: false}}");
+    add(&w, ENTITY_POD,
+        "{\"metadata\":{\"name\":\"p\",\"uid\":\"u\"},\"spec\":{\"containers\":[{\"name\":\"a\"},{"
+        "\"name\":\"b\"},{\"name\":\"c\"}]},\"status\":{\"containerStatuses\":[{\"name\":\"a\","
+        "\"image\":\"x\"},{\"name\":\"b\",\"image\":\"\"},{\"name\":\"c\",\"image\":\"y\"}]}}");
+    const struct resource *r = w.batch->resources->next;
+    assert_ptr_equal(r->entity_refs, r->next->next->entity_refs);
+    assert_ptr_not_equal(r->entity_refs, r->next->entity_refs);
+    world_close(&w, "{}\n  k8s.pod.phase = 5\n"
+                    "{container.id=, k8s.container.name=a, container.image.name=x} "
+                    "k8s.container[container.id][k8s.container.name container.image.name]\n"
+                    "  k8s.container.ready = 0\n"
+                    "{container.id=, k8s.container.name=b} "
+                    "k8s.container[container.id][k8s.container.name]\n"
+                    "  k8s.container.ready = 0\n"
+                    "{container.id=, k8s.container.name=c, container.image.name=y} "
+                    "k8s.container[container.id][k8s.container.name container.image.name]\n"
+                    "  k8s.container.ready = 0\n");
+}
+
 static void test_pod_numbers(void **state)
 {
     (void)state;
@@ -379,6 +407,36 @@ static void test_node(void **state)
                     "  k8s.node.allocatable_cpu = 3.92 double \"{cpu}\"\n"
                     "  k8s.node.allocatable_memory = 8589934592 \"By\"\n"
                     "  k8s.node.allocatable_pods = 110 \"{pod}\"\n");
+}
+
+/* Nothing of a batch is used in the next one: texts, uid and name, descriptions, entity references. */
+static void test_batches_share_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, "metrics: {k8s.node.condition: {enabled: true}}");
+    add(&w, ENTITY_NODE, node);
+    emit_object(&w.emit, ENTITY_NODE_VALUES, w.objects[0], NULL);
+    struct batch *first = w.batch;
+    w.batch = batch_new(SIGNAL_METRICS);
+    emit_begin(&w.emit, w.batch, tick_ns, start_ns);
+    emit_object(&w.emit, ENTITY_NODE, w.objects[0], NULL);
+    emit_object(&w.emit, ENTITY_NODE_VALUES, w.objects[0], NULL);
+    const struct resource *a = first->resources, *b = w.batch->resources;
+    for (size_t i = 0; i < a->attributes.count; i++)
+        assert_ptr_not_equal(a->attributes.items[i].value.text.data,
+                             b->attributes.items[i].value.text.data);
+    assert_ptr_not_equal(a->entity_refs, b->entity_refs);
+    assert_ptr_not_equal(a->scopes->metrics->first->attributes.items[0].value.text.data,
+                         b->scopes->metrics->first->attributes.items[0].value.text.data);
+    assert_ptr_not_equal(a->next->scopes->metrics->desc, b->next->scopes->metrics->desc);
+    batch_unref(first);
+    world_close(&w, "{k8s.node.uid=u-1, k8s.node.name=n1} k8s.node[k8s.node.uid][k8s.node.name]\n"
+                    "  k8s.node.condition{condition=Ready} = 1\n"
+                    "  k8s.node.condition{condition=DiskPressure} = -1\n"
+                    "  k8s.node.condition{condition=Odd} = 0\n"
+                    "{k8s.node.uid=u-1, k8s.node.name=n1}\n"
+                    "  k8s.node.condition_ready = 1 \"\"\n");
 }
 
 static void test_node_attributes(void **state)
@@ -837,8 +895,10 @@ int main(void)
         cmocka_unit_test(test_running_pod),
         cmocka_unit_test(test_pending_pod),
         cmocka_unit_test(test_odd_containers),
+        cmocka_unit_test(test_entity_references_in_one_batch),
         cmocka_unit_test(test_pod_numbers),
         cmocka_unit_test(test_node),
+        cmocka_unit_test(test_batches_share_nothing),
         cmocka_unit_test(test_node_attributes),
         cmocka_unit_test(test_workloads),
         cmocka_unit_test(test_jobs),

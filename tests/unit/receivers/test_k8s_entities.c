@@ -42,15 +42,15 @@ static struct replica *leader(void)
 
 /* ---- texts ---- */
 
-#define POD_1                                                                                      \
-    "{\"metadata\":{\"name\":\"web-1\",\"namespace\":\"shop\",\"uid\":\"p-1\",\"resourceVersion\":" \
-    "\"201\",\"creationTimestamp\":\"2026-01-02T03:04:05Z\",\"labels\":{\"app\":\"web\","          \
-    "\"k8s.pod.name\":\"odd\"},\"ownerReferences\":[{\"kind\":\"ReplicaSet\",\"name\":\"web-rs\"," \
-    "\"uid\":\"other\",\"controller\":true}]},\"spec\":{\"nodeName\":\"n1\",\"containers\":[{"     \
-    "\"name\":\"app\"},{\"name\":\"side\"},{\"name\":\"late\"}]},\"status\":{\"phase\":"           \
-    "\"Running\",\"reason\":\"Fine\",\"containerStatuses\":[{\"name\":\"app\",\"image\":"          \
-    "\"reg.io/web:2.1\",\"containerID\":\"containerd://c0ffee\",\"state\":{\"running\":{"          \
-    "\"startedAt\":\"2026-01-02T03:04:06Z\"}}},{\"name\":\"side\",\"image\":\"UPPER\","            \
+#define POD_1                                                                                        \
+    "{\"metadata\":{\"name\":\"web-1\",\"namespace\":\"shop\",\"uid\":\"p-1\",\"resourceVersion\":"  \
+    "\"201\",\"creationTimestamp\":\"2026-01-02T03:04:05Z\",\"labels\":{\"app\":\"web\","            \
+    "\"k8s.pod.name\":\"odd\"},\"ownerReferences\":[{\"kind\":\"ReplicaSet\",\"name\":\"web-rs\","   \
+    "\"uid\":\"other\",\"controller\":true}]},\"spec\":{\"nodeName\":\"n1\",\"containers\":[{"       \
+    "\"name\":\"app\"},{\"name\":\"side\"},{\"name\":\"late\"}]},\"status\":{\"phase\":"             \
+    "\"Running\",\"reason\":\"Fine\",\"containerStatuses\":[{\"name\":\"app\",\"image\":"            \
+    "\"reg.io/web:2.1\",\"containerID\":\"containerd://c0ffee\",\"state\":{\"running\":{"            \
+    "\"startedAt\":\"2026-01-02T03:04:06Z\"}}},{\"name\":\"side\",\"image\":\"UPPER\","              \
     "\"containerID\":\"docker://00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"," \
     "\"state\":{\"terminated\":{\"reason\":\"Error\",\"startedAt\":\"2026-01-02T03:04:07Z\"}}}]}}"
 
@@ -219,8 +219,9 @@ static void test_owners(void **state)
     replica_run_ms(r, 100);
     replica_expect(
         r,
-        POD_STATE("a", "k8s.cronjob.name=nightly, k8s.cronjob.uid=cj-1, k8s.job.name=nightly-1, "
-                       "k8s.job.uid=j-1, ",
+        POD_STATE("a",
+                  "k8s.cronjob.name=nightly, k8s.cronjob.uid=cj-1, k8s.job.name=nightly-1, "
+                  "k8s.job.uid=j-1, ",
                   "k8s.workload.kind=CronJob, k8s.workload.name=nightly, "),
         POD_STATE("b", "k8s.job.name=once, k8s.job.uid=j-2, ",
                   "k8s.workload.kind=Job, k8s.workload.name=once, "),
@@ -235,9 +236,7 @@ static void test_owners(void **state)
         "state k8s.pod {k8s.pod.uid=f} {k8s.namespace.name=shop, k8s.node.name=, k8s.pod.name=f, "
         "k8s.pod.phase=Pending, k8s.pod.uid=8, k8s.workload.kind=Pod, k8s.workload.name=more, "
         "pod.creation_timestamp=0001-01-01T00:00:00Z} 300000",
-        POD_STATE("g", "",
-                  "k8s.replicaset.name=nobody, k8s.replicaset.uid=7, "),
-        NULL);
+        POD_STATE("g", "", "k8s.replicaset.name=nobody, k8s.replicaset.uid=7, "), NULL);
     replica_free(r);
 }
 
@@ -327,11 +326,12 @@ static void test_workloads(void **state)
         struct buf json, text;
         buf_init(&json, 64 * KIB);
         buf_init(&text, 64 * KIB);
-        buf_printf(&json,
-                   META("n", "u", "201", TEAM
-                        ",\"ownerReferences\":[{\"kind\":\"Zoo\",\"name\":\"z\",\"uid\":\"zu\"}]")
-                   "%s}",
-                   cases[i].spec);
+        buf_printf(
+            &json,
+            META("n", "u", "201",
+                 TEAM
+                 ",\"ownerReferences\":[{\"kind\":\"Zoo\",\"name\":\"z\",\"uid\":\"zu\"}]") "%s}",
+            cases[i].spec);
         replica_put(r, cases[i].kind, buf_cstr(&json));
         replica_run_ms(r, 100);
         bool is_set = cases[i].kind == KIND_STATEFUL_SET, is_cron = cases[i].kind == KIND_CRON_JOB;
@@ -391,7 +391,8 @@ static void test_plain_kinds(void **state)
     replica_put(r, KIND_NAMESPACE,
                 "{\"metadata\":{\"name\":\"new\",\"uid\":\"ns-2\",\"resourceVersion\":\"203\"}}");
     replica_put(r, KIND_SERVICE,
-                META("web", "s-1", "204", TEAM
+                META("web", "s-1", "204",
+                     TEAM
                      ",\"annotations\":{\"note\":\"long\","
                      "\"kubectl.kubernetes.io/last-applied-configuration\":\"{}\"}") ",\"spec\":{"
                                                                                      "\"selector\":"
@@ -401,8 +402,8 @@ static void test_plain_kinds(void **state)
                 "{\"metadata\":{\"name\":\"pv\",\"uid\":\"v-1\",\"resourceVersion\":\"205\","
                 "\"labels\":{\"a\":\"b\"},\"annotations\":{\"c\":\"d\"}}}");
     replica_put(r, KIND_PERSISTENT_VOLUME_CLAIM,
-                META("pvc", "c-1", "206", TEAM ",\"annotations\":{\"c\":\"\"}")
-                ",\"spec\":{\"volumeName\":\"pv\"}}");
+                META("pvc", "c-1", "206",
+                     TEAM ",\"annotations\":{\"c\":\"\"}") ",\"spec\":{\"volumeName\":\"pv\"}}");
     replica_put(r, KIND_PERSISTENT_VOLUME_CLAIM, META("new", "c-2", "207", "") "}");
     /* Kinds without entities. */
     replica_put(r, KIND_RESOURCE_QUOTA, META("q", "q-1", "208", "") "}");
@@ -449,9 +450,8 @@ static void test_formats(void **state)
         int64_t interval_ns;
         const char *behind;
     } cases[] = {
-        {false, 90 * SECOND, " 90000"}, {false, 0, ""},
-        {true, 90 * SECOND, " 90"},     {true, 1500 * MS, " 1"},
-        {true, 0, ""},
+        {false, 90 * SECOND, " 90000"}, {false, 0, ""}, {true, 90 * SECOND, " 90"},
+        {true, 1500 * MS, " 1"},        {true, 0, ""},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct replica *r = leader_of(cases[i].interval_ns, "");
@@ -483,7 +483,9 @@ static void test_times(void **state)
     for (int i = 0; i < 20000; i++) {
         const int64_t first = INT64_C(-62135596800), last = INT64_C(253402300799);
         random ^= random << 13, random ^= random >> 7, random ^= random << 17;
-        int64_t s = i == 0 ? first : i == 1 ? last : first + (int64_t)(random % (uint64_t)(last - first));
+        int64_t s = i == 0   ? first
+                    : i == 1 ? last
+                             : first + (int64_t)(random % (uint64_t)(last - first));
         time_t time = s;
         struct tm tm;
         char expected[64];
@@ -556,9 +558,10 @@ static void fill(struct replica *r, size_t pods, uint64_t first_version)
     for (size_t i = 0; i < pods; i++) {
         char uid[16];
         snprintf(uid, sizeof uid, "p%zu", i);
-        put_pod(r, uid, first_version + i,
-                "{\"name\":\"a\",\"image\":\"reg.io/team/service:1.2.3\",\"containerID\":\"x://1\"}",
-                ",\"labels\":{\"app\":\"web\",\"pod-template-hash\":\"12345\"}");
+        put_pod(
+            r, uid, first_version + i,
+            "{\"name\":\"a\",\"image\":\"reg.io/team/service:1.2.3\",\"containerID\":\"x://1\"}",
+            ",\"labels\":{\"app\":\"web\",\"pod-template-hash\":\"12345\"}");
     }
 }
 
@@ -667,7 +670,8 @@ static void test_repetitions(void **state)
     r->room = NOT_LIMITED;
     entities_room(r->k.entities);
     replica_run_ms(r, 1000);
-    assert_int_equal(replica_count(r, "state k8s.pod"), 300 * 2); /* that of then, and the present one */
+    assert_int_equal(replica_count(r, "state k8s.pod"),
+                     300 * 2); /* that of then, and the present one */
     replica_free(r);
 }
 
@@ -762,8 +766,8 @@ static void test_a_stream_that_is_lost_for_a_while(void **state)
         replica_run_ms(r, 2000);
         if (round == 1) /* seen by nobody */
             replica_put_object(
-                r, pods,
-                replica_decode(r, KIND_POD, META("n", "n-1", "250", "") ",\"status\":{}}"), true);
+                r, pods, replica_decode(r, KIND_POD, META("n", "n-1", "250", "") ",\"status\":{}}"),
+                true);
         pods->watch->synced = true;
         replica_set_version(pods, 300 + (uint64_t)round);
         entities_state(r->k.entities, pods);
@@ -779,7 +783,7 @@ static void test_a_stream_that_is_lost_for_a_while(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test(fn)
     const struct CMUnitTest tests[] = {
         TEST(test_a_pod_of_a_deployment),
         TEST(test_a_pod_that_cannot_start),
@@ -802,5 +806,5 @@ int main(void)
         TEST(test_a_kind_that_is_not_served_at_first),
         TEST(test_a_stream_that_is_lost_for_a_while),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

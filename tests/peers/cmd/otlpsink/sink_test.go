@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 )
 
 func request() *colmetrics.ExportMetricsServiceRequest {
@@ -168,5 +169,24 @@ func TestFaults(t *testing.T) {
 	if got.Connections != 1 || got.Exports["metrics"] != 2 || got.Refused != 3 || got.Points != 10 ||
 		got.Errors["Unavailable"] != 2 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// What is counted without decoding is what is counted after it.
+func TestLight(t *testing.T) {
+	encoded, err := proto.Marshal(request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := &colmetrics.ExportMetricsServiceRequest{}
+	raw.ProtoReflect().SetUnknown(encoded)
+	resources, light := summarizeLight(raw)
+	full := summarize(request())
+	if resources != resourceCount(request()) || light.Points != full.Points || light.Min != full.Min || light.Max != full.Max {
+		t.Errorf("%d resources, %+v instead of %+v", resources, light, full)
+	}
+	for cut := range encoded {
+		raw.ProtoReflect().SetUnknown(encoded[:cut])
+		summarizeLight(raw) // does not panic
 	}
 }
