@@ -82,7 +82,7 @@
 /* -- telemetry -- */
 #define LIMIT_OTLP_REQUEST_BYTES (4 * MIB - 64 * KIB) /* under the 4 MiB that a gRPC server accepts by default */
 #define LIMIT_VALUE_DEPTH 128                 /* nesting of maps and slices in a value; guards the stack, deeper ones count as empty */
-#define LIMIT_QUEUE_AHEAD_BYTES (4 * MIB)      /* in a sending queue whose backend takes what it gets: more is memory without use */
+#define LIMIT_QUEUE_AHEAD_BYTES (2 * MIB)      /* in a sending queue whose backend takes what it gets: more is memory without use */
 #define LIMIT_QUEUE_BYTES (64 * MIB)           /* default bound of a sending queue, if the cgroup gives no smaller one */
 #define LIMIT_QUEUE_CONSUMERS 256              /* requests under way of one exporter: each may need a file descriptor of 1024 */
 #define LIMIT_RETRY_DELAY_MIN_MS 10            /* between two attempts of a request, whatever initial_interval says */
