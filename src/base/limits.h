@@ -60,6 +60,8 @@
 #define LIMIT_WATCH_LINGER_MS 5000             /* a store without users is kept for so long: a reload uses it again */
 #define LIMIT_LISTS_AT_ONCE 8                  /* pages under way of one client: a server has few seats for lists */
 #define LIMIT_SELECTOR_BYTES (8 * KIB)         /* label and field selector of a watch, encoded: URLs end at 16 KiB */
+#define LIMIT_DISCOVERY_BYTES (4 * MIB)        /* the list of all API groups, or of the resources of one; usual are some 10 KiB */
+#define LIMIT_DISCOVERY_MS 10000               /* then the line about a resource that is not served goes without what is */
 #define LIMIT_SWEEP_SLICE_MS 2                 /* of the work after a list, before others have their turn */
 
 /* -- k8s_cluster -- */

@@ -24,7 +24,7 @@ const struct watch_periods watch_periods_default = {
             .backoff_min_ns = 800 * MS_NS,
             .backoff_max_ns = 30000 * MS_NS,
             .backoff_reset_ns = 120000 * MS_NS,
-            .not_served_ns = 30000 * MS_NS,
+            .not_served_ns = 18000 * MS_NS, /* with the jitter: found within 27 s of being there */
             .forbidden_ns = 30000 * MS_NS,
         },
     .watch_idle_ms = LIMIT_WATCH_IDLE_MS,

@@ -11,8 +11,8 @@ SYNCED = "All watches are synced"
 GAP = "Changes of objects may be missing from entity events"
 
 
-def config(world, name, elector=True, interval="0", **settings):
-    extension = world.extension(**{"lease_duration": "3s", "renew_deadline": "2s", "retry_period": "500ms"})
+def config(world, name, elector=True, interval="0", standby="warm", **settings):
+    extension = world.extension(**{"lease_duration": "3s", "renew_deadline": "2s", "retry_period": "500ms", "standby": standby})
     receiver = {"auth_type": "kubeConfig", "metadata_collection_interval": interval, **settings}
     if elector:
         receiver["leaderelector"] = "leaderelector/foo"
@@ -93,6 +93,42 @@ def test_hand_overs_to_young_replicas_double_nothing(world):
         assert not leader.wait_log(GAP, 0)
     found = sent(world, *names)
     assert [found[("state", uid, "")] for uid in made] == [1] * len(made)
+
+
+def test_a_cold_successor_of_a_quiet_cluster(world):
+    """It lists everything when it leads, and finds what was sent already."""
+    c = cluster(world)
+    quiet = c.create("pods", pod("quiet", c.namespace)[0])["metadata"]["uid"]
+    a = world.start("a", config(world, "a", standby="cold"))
+    world.expect(a, LED)
+    wait_sent(world, [("state", quiet, "")], "a")
+    b = world.start("b", config(world, "b", standby="cold"))
+    world.expect(b, FOLLOWS)
+    world.end(a)
+    world.expect(b, SYNCED)
+    new = c.create("pods", pod("new", c.namespace)[0])["metadata"]["uid"]
+    found = wait_sent(world, [("state", new, "")], "b")
+    assert found[("state", quiet, "")] == 0 and found[("state", new, "")] == 1
+    assert not b.wait_log(GAP, 0)
+
+
+@pytest.mark.parametrize("elector", [False, True])
+def test_a_reload_repeats_nothing(world, elector):
+    c = cluster(world)
+    quiet = c.create("pods", pod("quiet", c.namespace)[0])["metadata"]["uid"]
+    a = world.start("a", config(world, "a", elector))
+    wait_sent(world, [("state", quiet, "")], "a")
+    for turn in range(3):
+        changed = config(world, "a", elector, node_conditions_to_report=[f"Turn{turn}"])
+        a.write_config(changed)
+        seen = len(a.err)
+        a.signal(signal.SIGHUP)
+        assert a.wait_log("Everything is ready", 10, start=seen)
+        assert a.wait_log(SYNCED, 10, start=seen)
+        new = c.create("pods", pod(f"new-{turn}", c.namespace)[0])["metadata"]["uid"]
+        found = wait_sent(world, [("state", new, "")], "a")
+        assert found[("state", quiet, "")] == 1 and found[("state", new, "")] == 1
+    assert not a.wait_log(GAP, 0)
 
 
 def test_a_crash_loses_no_change(world):

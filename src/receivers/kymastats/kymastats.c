@@ -111,7 +111,8 @@ static void on_patience(void *arg)
     }
     if (missing.len > 0)
         log_warn(&k->receiver->base.logger,
-                 "Resources whose requests fail are not waited for any longer",
+                 "Some resources are not complete yet; those whose requests fail are not waited "
+                 "for any longer",
                  F_STR("missing", buf_view(&missing)), F_STR("error", error));
     buf_deinit(&missing);
     k->is_patience_over = true;

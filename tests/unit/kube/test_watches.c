@@ -32,7 +32,7 @@ struct answer {
     const char *type;
     const char *body;
     size_t len;
-    enum { END, HOLD, CUT } then;
+    enum then { END, HOLD, CUT } then;
     const char *headers;
 };
 struct fixture {
@@ -95,7 +95,7 @@ static void handle(struct test_conn *c, const struct test_request *r, void *arg)
         conn_printf(c, "0\r\n\r\n");
 }
 
-static void prepare_bytes(struct fixture *f, const char *type, str body, int then)
+static void prepare_bytes(struct fixture *f, const char *type, str body, enum then then)
 {
     pthread_mutex_lock(&f->lock);
     CHECK(f->answer_count < ANSWERS_MAX);
@@ -103,7 +103,7 @@ static void prepare_bytes(struct fixture *f, const char *type, str body, int the
         (struct answer){.status = 200, .type = type, .body = body.data, .len = body.len, .then = then};
     pthread_mutex_unlock(&f->lock);
 }
-static void prepare(struct fixture *f, const char *body, int then)
+static void prepare(struct fixture *f, const char *body, enum then then)
 {
     prepare_bytes(f, JSON, str_from(body), then);
 }
@@ -707,7 +707,7 @@ static void test_answers_that_are_none(void **state)
     struct user u;
     prepare_bytes(f, "text/html", STR("<html>"), END);
     prepare(f, "{\"kind\":\"Status\"}", END);
-    prepare(f, EVENT("DELETED", "", "", "5"), END); /* of whom? */
+    prepare(f, "{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"who\"}}}", END);
     prepare(f, EVENT("ADDED", "a", "1", "10") "{\"type\":\"ADD", CUT);
     prepare(f, EVENT("ADDED", "b", "2", "11") SYNCED("30"), HOLD);
     f->config.codec = object_codec_of(KIND_CLUSTER_RESOURCE_QUOTA); /* JSON only */

@@ -32,7 +32,7 @@ struct handed_over {
     size_t arena_bytes;
     int64_t time_ns;
 };
-enum { WORLD_STREAMS_MAX = 32, NOT_LIMITED = 1000000 };
+enum { WORLD_STREAMS_MAX = 600, NOT_LIMITED = 1000000 };
 struct replica {
     struct loop *loop;
     struct object_pool pool;

@@ -452,6 +452,45 @@ static void test_a_position_that_cannot_be_used(void **state)
     replica_free(other);
 }
 
+/* More streams than a position has room for: those of pods, which come first, keep their marks. */
+static void test_very_many_streams(void **state)
+{
+    (void)state;
+    struct buf namespaces;
+    buf_init(&namespaces, 4 * KIB);
+    buf_text(&namespaces, "shop");
+    for (int i = 1; i < 40; i++)
+        buf_printf(&namespaces, " n%d", i);
+    struct replica *a = replica_new(loop, 0, buf_cstr(&namespaces));
+    struct replica *b = replica_new(loop, 0, buf_cstr(&namespaces));
+    struct entities *e = b->k.entities;
+    assert_true(e->stream_count > 400);
+    put(a, "x", 101);
+    put(b, "x", 101);
+    put_named(a, KIND_PERSISTENT_VOLUME_CLAIM, "claim", 102, false);
+    put_named(b, KIND_PERSISTENT_VOLUME_CLAIM, "claim", 102, false);
+    replica_sync(a, 200);
+    replica_sync(b, 200);
+    /* Bookmarks, far from each other. */
+    for (size_t i = 0; i < a->k.stream_count; i++) {
+        replica_set_version(&a->streams[i], 90000000 - i * 200000);
+        replica_set_version(&b->streams[i], 90000000 - i * 200000);
+    }
+    replica_run_ms(a, 2000);
+    replica_activate(a, "");
+    replica_run_ms(a, 100);
+    const char *position = replica_position(a);
+    assert_true(strlen(position) > LIMIT_POSITION_BYTES / 2 &&
+                strlen(position) <= LIMIT_POSITION_BYTES);
+    replica_activate(b, position);
+    replica_run_ms(b, 100);
+    assert_int_equal(replica_count(b, "state k8s.pod "), 0);
+    assert_int_equal(replica_count(b, "state k8s.persistentvolumeclaim"), 1);
+    replica_free(a);
+    replica_free(b);
+    buf_deinit(&namespaces);
+}
+
 /* A cold replica: it has no journal, but the fingerprint may show that none is needed. */
 static void test_a_cold_successor(void **state)
 {
@@ -753,6 +792,7 @@ int main(void)
         TEST(test_a_leader_without_room_for_too_long),
         TEST(test_a_leader_without_room_for_a_while),
         TEST(test_a_position_that_cannot_be_used),
+        TEST(test_very_many_streams),
         TEST(test_a_cold_successor),
         TEST(test_versions_that_went_back_while_leading),
         TEST(test_a_position_of_another_history),
