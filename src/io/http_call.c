@@ -465,7 +465,6 @@ static void set_fixed_options(struct http_call *call)
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(easy, CURLOPT_HEADEROPT,
                      (long)CURLHEADER_SEPARATE); /* tokens are not for proxies */
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)LIMIT_HTTP_BUFFER_BYTES);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)LIMIT_HTTP_BUFFER_BYTES);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, call->client->connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, call->client->user_agent);
@@ -513,6 +512,9 @@ struct http_call *http_call_new(struct http_client *client, const struct http_re
     http_response_init(&call->response);
     buf_init(&call->answer, call->body_max);
     set_fixed_options(call);
+    curl_easy_setopt(
+        call->easy, CURLOPT_BUFFERSIZE,
+        (long)(request->small_pieces ? LIMIT_HTTP_STREAM_PIECE_BYTES : LIMIT_HTTP_BUFFER_BYTES));
     set_method(call, request);
     set_headers(call, request);
     if (request->url.len > LIMIT_HTTP_URL_BYTES || !is_clean(request->url))
