@@ -466,7 +466,7 @@ static void set_fixed_options(struct http_call *call)
     curl_easy_setopt(easy, CURLOPT_HEADEROPT,
                      (long)CURLHEADER_SEPARATE); /* tokens are not for proxies */
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)LIMIT_HTTP_BUFFER_BYTES);
-    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)LIMIT_HTTP_BUFFER_BYTES);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)LIMIT_HTTP_UPLOAD_BYTES);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, call->client->connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, call->client->user_agent);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, http_pool_open_socket);
