@@ -34,7 +34,7 @@
 #define LIMIT_HTTP_ERROR_BODY_BYTES (64 * KIB) /* what is kept of an error's body */
 #define LIMIT_HTTP_HEADER_BYTES (64 * KIB)     /* all headers of one answer */
 #define LIMIT_HTTP_LONG_STREAMS 90             /* watches of one curl multi: kube-apiserver allows 100 streams a connection */
-#define LIMIT_HTTP_BUFFER_BYTES (4 * KIB)      /* received at a time; libcurl takes up to 100 for each stream in one go, a handler has 10 ms */
+#define LIMIT_HTTP_BUFFER_BYTES (4 * KIB)      /* received at a time; libcurl takes up to 100 for each stream in one go */
 #define LIMIT_HTTP_UPLOAD_BYTES (64 * KIB)     /* sent at a time */
 #define LIMIT_HTTP_CONNECT_TIMEOUT_MS 10000    /* name, TCP, proxy and TLS together, unless the configuration says otherwise */
 #define LIMIT_HTTP_IDLE_POOL_MS 90000          /* connections without a request are closed after it; as in the reference */
