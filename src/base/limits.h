@@ -73,6 +73,7 @@
 #define LIMIT_SYNC_SILENCE_MS 60000            /* then the log names the kinds that a receiver still waits for */
 
 /* -- kymastats -- */
+#define LIMIT_FAILING_WAIT_MS 10000            /* for the first list of a resource whose requests fail: the others do not wait any longer */
 #define LIMIT_ODD_WARNINGS 10                  /* lines of one tick about odd objects; the rest is counted in one more line */
 
 /* -- election -- */
