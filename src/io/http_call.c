@@ -438,7 +438,11 @@ static void set_target(struct http_call *call, const struct http_request *reques
         str bare = str_from(host);
         if (host[0] == '[')
             bare = str_make(host + 1, strlen(host) - 2);
-        if (http_proxy_set_apply(client->proxy, call->easy, https, bare, str_from(port), h2c))
+        bool https_proxy =
+            http_proxy_set_apply(client->proxy, call->easy, https, bare, str_from(port), h2c);
+        if (https_proxy && h2c) /* its socket speaks TLS, which is libcurl's */
+            err_set(&call->refused, "cleartext HTTP/2 cannot go through an https proxy");
+        else if (https_proxy)
             http_tls_set_apply_proxy(call->tls, call->easy);
         curl_easy_setopt(call->easy, CURLOPT_URL, call->url);
         http_tls_set_apply(call->tls, call->easy);
