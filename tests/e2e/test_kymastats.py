@@ -44,9 +44,9 @@ def kubeconfig(world, tmp_path):
         subprocess.run([*kubectl, "apply", "-f", os.path.join(FOLDER, name)], check=True, capture_output=True)
     subprocess.run([*kubectl, "wait", "--for=condition=Established", "-f", os.path.join(FOLDER, "crds.yaml")], check=True, capture_output=True)
 
-    def apply():
-        return subprocess.run([*kubectl, "apply", "-f", os.path.join(FOLDER, "objects.yaml")], capture_output=True).returncode == 0
-    wait_until(apply, 30, "the new kinds are served")
+    def objects(*command):
+        return subprocess.run([*kubectl, *command, "-f", os.path.join(FOLDER, "objects.yaml")], capture_output=True).returncode == 0
+    wait_until(lambda: objects("delete", "--ignore-not-found") and objects("apply"), 30, "the new kinds are served")
     status, answer = world.api.request("POST", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{ACCOUNT}/token", {
         "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}})
     assert status == 201, answer
@@ -55,9 +55,8 @@ def kubeconfig(world, tmp_path):
     config["users"][0]["user"] = {"token": answer["status"]["token"]}
     path = tmp_path / "account.kubeconfig"
     path.write_text(yaml.safe_dump(config))
-    yield str(path)
-    for name in ("crds.yaml", "rbac.yaml"):
-        subprocess.run([*kubectl, "delete", "-f", os.path.join(FOLDER, name), "--wait=false", "--ignore-not-found"], capture_output=True)
+    world.api.delete_lease(manifests("config.yaml")[0]["extensions"]["k8s_leader_elector"]["lease_name"], NAMESPACE)  # of another test
+    return str(path)
 
 
 def config(world, name, standby):
