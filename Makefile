@@ -3,7 +3,7 @@ PYTHON := /usr/bin/python3
 NINJA := ninja
 CONFIG ?=
 
-.PHONY: all run test quick plain debug asan fuzz check format bench-failover clean deps deps-test
+.PHONY: all run test quick plain debug asan fuzz check format bench-failover bench-k8s-cluster bench-tick clean deps deps-test
 
 all: build/release/build.ninja
 	$(NINJA) -C build/release src/baton kubesim/kubesim
@@ -46,6 +46,18 @@ format:
 
 bench-failover: deps-test all
 	@$(PYTHON) bench/failover.py
+
+# PODS: how many on the real server; SIZES: on kubesim
+PODS ?= 10000
+SIZES ?= 1000,10000,100000
+bench-k8s-cluster: deps-test all
+	@$(NINJA) -C build/release bench/bench_tick >/dev/null
+	@$(PYTHON) bench/k8s_cluster.py --pods $(PODS) --sizes $(SIZES)
+
+# Stages of the way of a tick from batch to wire
+bench-tick: deps-test all
+	@$(NINJA) -C build/release bench/bench_tick >/dev/null
+	@$(PYTHON) bench/tick.py
 
 clean:
 	rm -rf build/release build/debug build/asan build/plain build/fuzz

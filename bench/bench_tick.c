@@ -481,8 +481,7 @@ int main(int argc, char **argv)
     b.loop = loop_new(&b.logger, &err);
     CHECK(b.loop != NULL);
     run_export(&b, ticks);
-    if (getenv("NOSTAGES") == NULL)
-        run_stages(&b, ticks);
+    run_stages(&b, ticks);
     loop_free(b.loop);
     log_free(b.log);
     log_writer_free(writer, 1000);

@@ -55,9 +55,10 @@ void answer_json(struct kubesim_call *call, int status, const struct buf *json)
 }
 
 static void answer_protobuf(struct kubesim_call *call, int status, struct sim_object *o,
-                            enum view view)
+                            enum view view, uint64_t version)
 {
-    struct object_form form = {.protobuf = true, .only_metadata = view == VIEW_METADATA};
+    struct object_form form = {
+        .protobuf = true, .only_metadata = view == VIEW_METADATA, .resource_version = version};
     struct proto_type type = object_type(o->kind, view);
     struct buf *b = &call->out;
     proto_envelope_begin(b, &type, object_protobuf_size(o, form));
@@ -68,12 +69,17 @@ static void answer_protobuf(struct kubesim_call *call, int status, struct sim_ob
 
 void answer_object(struct kubesim_call *call, int status, struct sim_object *o)
 {
+    answer_object_at(call, status, o, 0);
+}
+
+void answer_object_at(struct kubesim_call *call, int status, struct sim_object *o, uint64_t version)
+{
     struct buf *b = &call->out;
     struct accepted form = call_accept(call, ACCEPT_ITEM);
     int include;
     buf_clear(b);
     if (form.protobuf) {
-        answer_protobuf(call, status, o, form.view);
+        answer_protobuf(call, status, o, form.view, version);
         return;
     }
     if (form.view == VIEW_TABLE) {
@@ -82,14 +88,16 @@ void answer_object(struct kubesim_call *call, int status, struct sim_object *o)
         buf_printf(b,
                    "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/"
                    "v1\",\"metadata\":{\"resourceVersion\":\"%" PRIu64 "\"},",
-                   o->resource_version);
+                   version != 0 ? version : o->resource_version);
         table_columns_print(b, o->kind, false);
         buf_text(b, ",\"rows\":[");
-        table_row_print(b, o, 0, include, call->sim->config.wall_ns(call->sim->config.arg));
+        table_row_print(b, o, version, include, call->sim->config.wall_ns(call->sim->config.arg));
         buf_text(b, "]}");
     } else {
-        object_print(
-            b, o, (struct object_form){.typed = true, .only_metadata = form.view == VIEW_METADATA});
+        object_print(b, o,
+                     (struct object_form){.typed = true,
+                                          .only_metadata = form.view == VIEW_METADATA,
+                                          .resource_version = version});
     }
     buf_byte(b, '\n');
     set_head(call, status, JSON_TYPE);

@@ -113,7 +113,7 @@ static struct sim_object *mark_deleted(struct kubesim_call *call, struct sim_tab
     rfc3339_print(&b, c->wall_ns(c->arg), 0);
     dom_set(metadata, STR("deletionTimestamp"), dom_string(a, arena_str(a, buf_view(&b))));
     buf_deinit(&b);
-    if (t->kind->namespaced) {
+    if (strcmp(t->kind->kind, "Namespace") != 0) {
         dom_set(metadata, STR("deletionGracePeriodSeconds"), dom_number(a, 0));
     } else if (dom_getz(tree, "status") != NULL) {
         dom_set(dom_getz(tree, "status"), STR("phase"), dom_string(a, STR("Terminating")));
@@ -229,7 +229,10 @@ void verb_delete(struct kubesim_call *call)
         }
         return;
     }
-    answer_success(call, o);
+    if (o->kind->returns_deleted)
+        answer_object_at(call, 200, o, options.dry_run ? 0 : call->sim->resource_version + 1);
+    else
+        answer_success(call, o);
     if (!options.dry_run)
         store_remove(call->sim, call->table, o);
 }

@@ -76,6 +76,7 @@ struct sim_kind {
     bool keeps_status;         /* what is created may have a status */
     bool has_generation;       /* counts changes of spec */
     bool no_collection_delete;
+    bool returns_deleted;      /* DELETE answers the object, not a Status */
     enum sim_names names;
     const struct sim_field *fields; /* besides kind, apiVersion, metadata; NULL: a custom resource, kept as it is, JSON only */
     struct sim_default {

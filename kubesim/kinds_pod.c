@@ -245,6 +245,7 @@ const struct sim_kind sim_pod_kind = {
     .unconditional_update = true,
     .has_status = true,
     .has_generation = true,
+    .returns_deleted = true,
     .fields = pod_fields,
     .defaults = {{"spec.restartPolicy", "\"Always\""},
                  {"spec.terminationGracePeriodSeconds", "30"},

@@ -25,7 +25,7 @@
 #define LIMIT_SIM_REQUEST_LOG 10000               /* requests that /_sim/requests remembers */
 #define LIMIT_SIM_COUNTERS 10000                  /* different (verb, resource, user) that are counted */
 #define LIMIT_SIM_GENERATED 1000000               /* generated objects of one kind: addresses and names have six digits at most */
-#define LIMIT_SIM_GENERATED_WINDOW_EVENTS 300000  /* at least, with generated clusters: ten minutes at 500 changes/s, some 100 MB */
+#define LIMIT_SIM_GENERATED_WINDOW_EVENTS 300000  /* at least, with generated clusters: ten minutes at 500 changes/s; 160 MB when full */
 #define LIMIT_SIM_CHURN_PER_S 100000              /* changes of a generated cluster; more than that no watch can take */
 
 #endif

@@ -203,6 +203,8 @@ struct proto_type object_type(const struct sim_kind *kind, enum view view);
 void answer_text(struct kubesim_call *call, int status, const char *content_type, str body);
 void answer_json(struct kubesim_call *call, int status, const struct buf *json); /* copies */
 void answer_object(struct kubesim_call *call, int status, struct sim_object *o);
+/* The same with another resourceVersion, unless that is 0. */
+void answer_object_at(struct kubesim_call *call, int status, struct sim_object *o, uint64_t version);
 bool fail_bad_request(struct kubesim_call *call, const char *format, ...) PRINTF_LIKE(2, 3);
 bool fail_internal(struct kubesim_call *call, const char *format, ...) PRINTF_LIKE(2, 3);
 bool fail_not_found(struct kubesim_call *call, const struct sim_kind *kind, str name);

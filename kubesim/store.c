@@ -254,43 +254,63 @@ bool query_match(const struct table_query *q, const struct sim_object *o)
            (q->labels == NULL || q->labels->count == 0 || labels_match(q->labels, o));
 }
 
+/* An object that has changed after the wanted version, as it was then. */
+struct past {
+    struct sim_object *object; /* NULL: was not there */
+};
 struct visitor {
     const struct table_query *query;
     struct object_list *out;
     size_t remaining;
-    struct map *past; /* key -> struct past of what has changed since the wanted version, or NULL */
+    struct map *past;   /* key -> struct past, or NULL: the present is wanted */
+    struct past **gone; /* those that are not there any more, in key order */
+    size_t gone_count, gone_pos;
 };
-struct past {
-    struct sim_object *object; /* as it was; NULL: was not there */
-    bool seen;
-};
+
+static void take(struct visitor *v, struct sim_object *o)
+{
+    if (o == NULL || !query_match(v->query, o))
+        return;
+    if (v->query->limit == 0 || v->out->count < v->query->limit)
+        list_add(v->out, o);
+    else
+        v->remaining++;
+}
+
+/* What was there before `key`; NULL: all the rest. */
+static void take_gone(struct visitor *v, const str *key)
+{
+    for (; v->gone_pos < v->gone_count; v->gone_pos++) {
+        struct sim_object *o = v->gone[v->gone_pos]->object;
+        if (key != NULL && str_compare(o->key, *key) > 0)
+            return;
+        if (str_compare(o->key, v->query->start) >= 0)
+            take(v, o);
+    }
+}
 
 static bool visit(void *arg, struct sim_object *o)
 {
     struct visitor *v = arg;
     str namespace = v->query->namespace;
-    struct past *past = v->past == NULL ? NULL : map_get(v->past, o->key);
     /* Keys of one namespace are together: "a/..." comes before "a0". */
-    if (namespace.len > 0 && v->past == NULL && str_compare(o->namespace, namespace) > 0 &&
+    if (namespace.len > 0 && str_compare(o->namespace, namespace) > 0 &&
         !str_starts_with(o->key, namespace))
         return false;
-    if (past != NULL) {
-        past->seen = true;
+    take_gone(v, &o->key);
+    if (v->past != NULL && o->resource_version > v->query->resource_version) {
+        struct past *past = map_get(v->past, o->key);
+        CHECK(past != NULL);
         o = past->object;
     }
-    if (o == NULL || !query_match(v->query, o))
-        return true;
-    if (v->query->limit == 0 || v->out->count < v->query->limit)
-        list_add(v->out, o);
-    else
-        v->remaining++;
+    take(v, o);
     return true;
 }
 
-static int compare_objects(const void *x, const void *y)
+static int compare_past(const void *x, const void *y)
 {
-    struct sim_object *const *a = x, *const *b = y;
-    return str_compare((*a)->key, (*b)->key);
+    struct past *const *a = x, *const *b = y;
+    return str_compare((*a)->object->key, (*b)->object->key);
 }
 
 /* Everything that has changed after the version, as it was then. */
@@ -310,34 +330,29 @@ static void collect_past(const struct sim_table *t, uint64_t resource_version, s
     }
 }
 
-static void list_at_version(const struct sim_table *t, const struct table_query *q,
-                            struct visitor *v)
+static void list_at_version(const struct sim_table *t, struct visitor *v, str start)
 {
     struct map past;
     size_t pos = 0;
     void *value;
     str key;
-    /* Without a limit first: what was deleted since must be sorted in. */
-    struct table_query all = *q;
-    all.limit = 0;
     map_init(&past, t->hash_key);
-    collect_past(t, q->resource_version, &past);
-    v->query = &all;
+    collect_past(t, v->query->resource_version, &past);
     v->past = &past;
-    node_visit(t->root, q->start, visit, v);
+    v->gone = mem_zalloc((map_count(&past) + 1) * sizeof(struct past *));
     while (map_next(&past, &pos, &key, &value)) {
         struct past *p = value;
-        if (!p->seen && p->object != NULL && str_compare(p->object->key, q->start) >= 0)
-            visit(v, p->object);
-        mem_free(p);
+        if (p->object != NULL && node_find(t->root, key) == NULL)
+            v->gone[v->gone_count++] = p;
     }
+    qsort(v->gone, v->gone_count, sizeof(struct past *), compare_past);
+    node_visit(t->root, start, visit, v);
+    take_gone(v, NULL);
+    pos = 0;
+    while (map_next(&past, &pos, &key, &value))
+        mem_free(value);
     map_deinit(&past);
-    if (v->out->count > 0)
-        qsort(v->out->items, v->out->count, sizeof v->out->items[0], compare_objects);
-    while (q->limit > 0 && v->out->count > q->limit) {
-        object_unref(v->out->items[--v->out->count]);
-        v->remaining++;
-    }
+    mem_free(v->gone);
 }
 
 void table_list(const struct sim_table *t, const struct table_query *q, struct object_list *out,
@@ -347,12 +362,12 @@ void table_list(const struct sim_table *t, const struct table_query *q, struct o
     const struct sim_event *last = t->next > t->first ? table_event(t, t->next - 1) : NULL;
     bool present =
         q->resource_version == 0 || last == NULL || last->resource_version <= q->resource_version;
+    str start = str_compare(q->start, q->namespace) > 0 ? q->start : q->namespace;
     *out = (struct object_list){0};
     if (present)
-        node_visit(t->root, str_compare(q->start, q->namespace) > 0 ? q->start : q->namespace,
-                   visit, &v);
+        node_visit(t->root, start, visit, &v);
     else
-        list_at_version(t, q, &v);
+        list_at_version(t, &v, start);
     *remaining = v.remaining;
 }
 

@@ -9,7 +9,7 @@
 #include "receivers/receivers.h"
 
 static const struct receiver_type *const receivers[] = {&dummy_receiver, &k8s_cluster_receiver,
-                                                        &nop_receiver, NULL};
+                                                        &kymastats_receiver, &nop_receiver, NULL};
 static const struct processor_type *const processors[] = {NULL};
 static const struct exporter_type *const exporters[] = {&debug_exporter, &nop_exporter,
                                                         &otlp_grpc_exporter, NULL};

@@ -14,7 +14,8 @@ int main(int argc, char **argv)
     command_line_parse(argc, argv, &baton_components, &arena, &line);
     int exit_status = line.exit_status;
     if (line.action == COMMAND_RUN)
-        exit_status = service_run(&baton_components, line.sources, line.source_count, line.feature_gates);
+        exit_status =
+            service_run(&baton_components, line.sources, line.source_count, line.feature_gates);
     arena_deinit(&arena);
     return exit_status;
 }

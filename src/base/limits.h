@@ -34,8 +34,9 @@
 #define LIMIT_HTTP_ERROR_BODY_BYTES (64 * KIB) /* what is kept of an error's body */
 #define LIMIT_HTTP_HEADER_BYTES (64 * KIB)     /* all headers of one answer */
 #define LIMIT_HTTP_LONG_STREAMS 90             /* watches of one curl multi: kube-apiserver allows 100 streams a connection */
-#define LIMIT_HTTP_BUFFER_BYTES (16 * KIB)     /* of one transfer; libcurl handles up to 100 of them in one go, and a handler has 10 ms */
+#define LIMIT_HTTP_BUFFER_BYTES (16 * KIB)     /* received at a time; libcurl handles up to 100 of them in one go, and a handler has 10 ms */
 #define LIMIT_HTTP_STREAM_PIECE_BYTES (2 * KIB) /* the same for answers that are decoded as they come, of several transfers in one go */
+#define LIMIT_HTTP_UPLOAD_BYTES (64 * KIB)     /* sent at a time */
 #define LIMIT_HTTP_CONNECT_TIMEOUT_MS 10000    /* name, TCP, proxy and TLS together, unless the configuration says otherwise */
 #define LIMIT_HTTP_IDLE_POOL_MS 90000          /* connections without a request are closed after it; as in the reference */
 #define LIMIT_HTTP_IDLE_CONNECTIONS 10         /* kept open for later requests of one pool; senders of the reference default to 10 */
@@ -61,6 +62,8 @@
 #define LIMIT_WATCH_LINGER_MS 5000             /* a store without users is kept for so long: a reload uses it again */
 #define LIMIT_LISTS_AT_ONCE 8                  /* pages under way of one client: a server has few seats for lists */
 #define LIMIT_SELECTOR_BYTES (8 * KIB)         /* label and field selector of a watch, encoded: URLs end at 16 KiB */
+#define LIMIT_DISCOVERY_BYTES (4 * MIB)        /* the list of all API groups, or of the resources of one; usual are some 10 KiB */
+#define LIMIT_DISCOVERY_MS 10000               /* then the line about a resource that is not served goes without what is */
 #define LIMIT_SWEEP_SLICE_MS 2                 /* of the work after a list, before others have their turn */
 
 /* -- k8s_cluster -- */
@@ -70,6 +73,10 @@
 #define LIMIT_PATTERN_HEAP_KIB 4096            /* of one search; in KiB */
 #define LIMIT_SYNC_SILENCE_MS 60000            /* then the log names the kinds that a receiver still waits for */
 
+/* -- kymastats -- */
+#define LIMIT_FAILING_WAIT_MS 10000            /* for the first list of a resource whose requests fail: the others do not wait any longer */
+#define LIMIT_ODD_WARNINGS 10                  /* lines of one tick about odd objects; the rest is counted in one more line */
+
 /* -- election -- */
 #define LIMIT_LEASE_DURATION_S 86400           /* as configured: a crash stops collection for so long; the API's bound is 2^31 - 1 */
 #define LIMIT_IDENTITY_BYTES 512               /* of a holder, as configured: the Lease is written every two seconds */
@@ -78,13 +85,13 @@
 /* -- telemetry -- */
 #define LIMIT_OTLP_REQUEST_BYTES (4 * MIB - 64 * KIB) /* under the 4 MiB that a gRPC server accepts by default */
 #define LIMIT_VALUE_DEPTH 128                 /* nesting of maps and slices in a value; guards the stack, deeper ones count as empty */
-#define LIMIT_QUEUE_AHEAD_BYTES (4 * MIB)      /* in a sending queue whose backend takes what it gets: more is memory without use */
+#define LIMIT_QUEUE_AHEAD_BYTES (2 * MIB)      /* in a sending queue whose backend takes what it gets: more is memory without use */
 #define LIMIT_QUEUE_BYTES (64 * MIB)           /* default bound of a sending queue, if the cgroup gives no smaller one */
 #define LIMIT_QUEUE_CONSUMERS 256              /* requests under way of one exporter: each may need a file descriptor of 1024 */
 #define LIMIT_RETRY_DELAY_MIN_MS 10            /* between two attempts of a request, whatever initial_interval says */
 
 /* -- entity events of k8s_cluster -- */
-#define LIMIT_JOURNAL_PERIOD_S 60              /* of kept changes: two lease durations, if there is no Lease to ask */
+#define LIMIT_JOURNAL_PERIOD_S 60              /* changes are kept for the next leader, where no Lease says how late it may be */
 #define LIMIT_JOURNAL_BYTES (8 * MIB)          /* of these changes: about 10,000 of pods */
 #define LIMIT_POSITION_BYTES (2 * KIB)         /* of LIMIT_NOTE_BYTES, which other receivers share */
 #define LIMIT_POSITION_AHEAD_S 120             /* a new leader's watch may be behind its predecessor's; a silent one is found after 90 s */

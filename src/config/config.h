@@ -30,8 +30,6 @@ void config_warning_text(struct config_messages *m, const struct place *place, s
 /* One line each: "file:line:column: path: text". */
 void config_messages_print(struct buf *b, const struct config_messages *m, bool errors, bool warnings);
 
-/* The candidate most like `word` (few edits; case and - or _ do not count), or empty: for "did you mean". */
-str config_nearest(str word, const str *candidates, size_t count);
 /* "a, b, c" in order (sorts `words`), and `; did you mean "b"?` behind it if one is near. */
 str config_choices(struct arena *a, str word, str *words, size_t count);
 

@@ -14,6 +14,8 @@
  */
 #include "config/decode.h"
 
+#include "base/nearest.h"
+
 static void decode_block(struct decoder *d, const struct config_schema *schema,
                          const struct node *node, str path, char *out, bool is_optional);
 
@@ -138,7 +140,7 @@ static void unknown_key(struct decoder *d, const struct config_schema *schema, c
     for (size_t i = 0; i < schema->field_count; i++)
         if (!schema->fields[i].deprecated)
             words[count++] = str_from(schema->fields[i].key);
-    str nearest = config_nearest(n->key, words, count);
+    str nearest = nearest_word(n->key, words, count);
     if (nearest.len > 0) {
         config_error(d->messages, &n->key_place, path,
                      "has invalid keys: %.*s; did you mean \"%.*s\"?", STR_ARG(n->key),

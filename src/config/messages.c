@@ -8,8 +8,10 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/limits.h"
+#include "base/nearest.h"
 #include "config/config.h"
 
 void config_messages_init(struct config_messages *m, struct arena *arena)
@@ -121,4 +123,27 @@ void config_messages_print(struct buf *b, const struct config_messages *m, bool 
         buf_printf(b, "and %zu more errors\n", m->error_count - LIMIT_CONFIG_MESSAGES);
     if (warnings && m->warning_count > LIMIT_CONFIG_MESSAGES)
         buf_printf(b, "and %zu more warnings\n", m->warning_count - LIMIT_CONFIG_MESSAGES);
+}
+
+static int compare_str(const void *a, const void *b)
+{
+    return str_compare(*(const str *)a, *(const str *)b);
+}
+
+str config_choices(struct arena *a, str word, str *words, size_t count)
+{
+    str nearest = nearest_word(word, words, count);
+    if (count > 0)
+        qsort(words, count, sizeof *words, compare_str);
+    struct buf b;
+    buf_init(&b, ERR_TEXT_MAX);
+    for (size_t i = 0; i < count; i++) {
+        buf_text(&b, i == 0 ? "" : ", ");
+        buf_str(&b, words[i]);
+    }
+    if (nearest.len > 0)
+        buf_printf(&b, "; did you mean \"%.*s\"?", STR_ARG(nearest));
+    str text = arena_str(a, buf_view(&b));
+    buf_deinit(&b);
+    return text;
 }

@@ -125,9 +125,9 @@ static void take_setting(struct migration *p, struct old_lease *lease, enum leas
         return;
     }
     if (n->kind != NODE_STRING && is_duration(which)) {
-        str why = arena_printf(p->arena,
-                               "the old receiver ignored a %s that is not text, and took %s",
-                               lease_setting_keys[which], fallbacks[which]);
+        str why =
+            arena_printf(p->arena, "the old receiver ignored a %s that is not text, and took %s",
+                         lease_setting_keys[which], fallbacks[which]);
         leave_out(p, n, path, arena_cstr(p->arena, why));
     } else if (n->kind != NODE_STRING) {
         config_error(p->messages, &n->place, path, "must be text%s",
@@ -389,19 +389,18 @@ static void plan_pipeline(struct migration *p, const struct node *pipeline)
     if (list == NULL || list->kind != NODE_LIST)
         return;
     for (struct node *item = list->first; item != NULL; item = item->next) {
-        struct old_singleton *s =
-            item->kind == NODE_STRING ? find_singleton(p, item->text) : NULL;
+        struct old_singleton *s = item->kind == NODE_STRING ? find_singleton(p, item->text) : NULL;
         if (s == NULL || s->child == NULL)
             continue;
         s->used = s->lease->used = true;
         p->references[p->reference_count++] = (struct old_reference){item, pipeline, s};
         if (!str_eqz(str_trim(signal), "metrics"))
-            config_warning(p->messages, &item->place,
-                           arena_printf(p->arena, "service::pipelines::%.*s",
-                                        STR_ARG(pipeline->key)),
-                           "%s works in pipelines of metrics only; \"%.*s\" takes its place here "
-                           "as well",
-                           MIGRATE_OLD_TYPE, STR_ARG(s->new_id));
+            config_warning(
+                p->messages, &item->place,
+                arena_printf(p->arena, "service::pipelines::%.*s", STR_ARG(pipeline->key)),
+                "%s works in pipelines of metrics only; \"%.*s\" takes its place here "
+                "as well",
+                MIGRATE_OLD_TYPE, STR_ARG(s->new_id));
     }
 }
 

@@ -594,10 +594,11 @@ static void check_whole(struct rewriter *w)
         unused = unused || !w->p.singletons[i].used;
     if (w->p.singleton_count > 0 && (pipelines == NULL || pipelines->kind != NODE_MAP)) {
         const struct old_singleton *s = &w->p.singletons[0];
-        config_error(w->m, &s->place, STR("receivers"),
-                     "this file has no service::pipelines, where \"%.*s\" is to be replaced by "
-                     "\"%.*s\": migrate a file that is a whole configuration, or write that by hand",
-                     STR_ARG(s->id), STR_ARG(s->new_id));
+        config_error(
+            w->m, &s->place, STR("receivers"),
+            "this file has no service::pipelines, where \"%.*s\" is to be replaced by "
+            "\"%.*s\": migrate a file that is a whole configuration, or write that by hand",
+            STR_ARG(s->id), STR_ARG(s->new_id));
         return;
     }
     check_references(w, unused);
@@ -694,8 +695,8 @@ static void init(struct rewriter *w, struct arena *a, str text)
     bool lines = !w->p.root->flow && !w->receivers->flow && first->key_span.end > 0;
     if (lines && first->key_place.column > w->receivers->key_place.column)
         w->step = first->key_place.column - w->receivers->key_place.column;
-    w->json = w->receivers->flow && first->key_span.end > 0 &&
-              text.data[first->key_span.begin] == '"';
+    w->json =
+        w->receivers->flow && first->key_span.end > 0 && text.data[first->key_span.begin] == '"';
 }
 
 static enum migrate_result rewrite(struct rewriter *w, str source, str *out)
@@ -707,7 +708,6 @@ static enum migrate_result rewrite(struct rewriter *w, str source, str *out)
     if (!edit_extensions(w) || !edit_service(w))
         return MIGRATE_FAILED;
     edit_references(w);
-    migration_advise(&w->p);
     if (!editor_apply(&w->e, out)) {
         refuse(w, &w->p.singletons[0].place, STR("receivers"),
                "aliases make edits overlap: write the new form by hand");
@@ -715,6 +715,7 @@ static enum migrate_result rewrite(struct rewriter *w, str source, str *out)
     }
     if (!verify(w, source, *out) || m->error_count > 0)
         return MIGRATE_FAILED;
+    migration_advise(&w->p);
     return w->p.lost_count > 0 ? MIGRATE_PARTLY : MIGRATE_DONE;
 }
 
@@ -744,7 +745,7 @@ enum migrate_result migrate_text(struct arena *a, str source, str text, struct c
     migration_plan(&w.p, a, root, m);
     init(&w, a, text);
     check_whole(&w);
-    enum migrate_result result = m->error_count > 0          ? MIGRATE_FAILED
+    enum migrate_result result = m->error_count > 0         ? MIGRATE_FAILED
                                  : w.p.singleton_count == 0 ? MIGRATE_NOTHING
                                                             : rewrite(&w, source, out);
     if (result == MIGRATE_NOTHING)

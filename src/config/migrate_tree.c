@@ -21,7 +21,8 @@ static void append(struct node *parent, struct node *child)
     parent->count++;
 }
 
-static struct node *new_node(struct arena *a, enum node_kind kind, str key, const struct place *place)
+static struct node *new_node(struct arena *a, enum node_kind kind, str key,
+                             const struct place *place)
 {
     struct node *n = ARENA_NEW(a, struct node);
     n->kind = kind;
@@ -62,8 +63,7 @@ static void put_receiver(const struct migration *p, const struct old_singleton *
         n->kind = NODE_MAP;
         n->place = n->key_place;
     }
-    struct node *elector =
-        new_node(p->arena, NODE_STRING, STR("k8s_leader_elector"), &s->place);
+    struct node *elector = new_node(p->arena, NODE_STRING, STR("k8s_leader_elector"), &s->place);
     set_text(elector, s->lease->extension_id);
     append(n, elector);
 }
@@ -74,8 +74,7 @@ static void put_extension(const struct migration *p, const struct old_lease *lea
         member_of_kind(p->arena, p->root, STR("extensions"), NODE_MAP, &lease->place);
     if (extensions == NULL)
         return; /* of a wrong kind: an error of the load */
-    struct node *extension =
-        new_node(p->arena, NODE_MAP, lease->extension_id, &lease->place);
+    struct node *extension = new_node(p->arena, NODE_MAP, lease->extension_id, &lease->place);
     append(extensions, extension);
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         if (lease->settings[i] == NULL)

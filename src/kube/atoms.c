@@ -220,3 +220,15 @@ size_t atoms_bytes(const struct atoms *a)
     return sizeof *a + a->entry_cap * sizeof *a->entries + a->slot_count * sizeof *a->slots +
            slab_set_bytes(a->slabs);
 }
+
+str atom_copies_text(struct atom_copies *c, const struct atoms *a, struct arena *arena, atom n)
+{
+    if (n == 0)
+        return STR("");
+    size_t at = n % ATOM_COPIES;
+    if (c->slots[at].atom != n) {
+        c->slots[at].atom = n;
+        c->slots[at].text = arena_str(arena, atoms_text(a, n));
+    }
+    return c->slots[at].text;
+}

@@ -5,7 +5,7 @@
 #ifndef KUBE_ATOMS_H
 #define KUBE_ATOMS_H
 
-#include "base/base.h"
+#include "base/arena.h"
 
 typedef uint32_t atom; /* 0: the empty text, which needs no reference */
 
@@ -22,5 +22,15 @@ void atoms_unref(struct atoms *a, atom n);
 str atoms_text(const struct atoms *a, atom n);
 size_t atoms_count(const struct atoms *a);
 size_t atoms_bytes(const struct atoms *a); /* all memory of it */
+
+/* Copies of atoms' texts in an arena, each one about once: for what outlives the objects. Zero it for another arena. */
+enum { ATOM_COPIES = 512 };
+struct atom_copies {
+    struct {
+        atom atom;
+        str text;
+    } slots[ATOM_COPIES];
+};
+str atom_copies_text(struct atom_copies *c, const struct atoms *a, struct arena *arena, atom n);
 
 #endif

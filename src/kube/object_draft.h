@@ -1,5 +1,5 @@
 /*
- * Inside of the codecs of built-in kinds: a draft is an object while it is read, views into the input and the pool's scratch arena;
+ * For codecs, of built-in kinds and of others: a draft is an object while it is read, views into the input and the pool's scratch arena;
  * protobuf and JSON fill the same one, and sealing makes the compact block from it.
  *
  * A kind: a draft structure that begins with struct draft, hooks that read its members, one that seals it (struct kind_codec).
@@ -49,7 +49,7 @@ struct draft {
 struct workload_members;
 struct kind_codec {
     struct object_codec codec;
-    enum object_kind kind;
+    enum object_kind kind; /* KIND_COUNT: none of the built-in ones */
     struct object_resource resource;
     size_t draft_bytes;
     void (*init)(struct draft *d); /* of a zeroed draft; may be NULL */

@@ -4,6 +4,7 @@
 #define KUBE_WATCH_INTERNAL_H
 
 #include "base/limits.h"
+#include "kube/discovery.h"
 #include "kube/rate_limit.h"
 #include "kube/watch_stream.h"
 #include "kube/watches.h"
@@ -71,6 +72,7 @@ struct watch {
     enum watch_trouble trouble;
     char *trouble_text; /* NULL: none */
     char *denied_text;  /* of the last 403; NULL: there was none */
+    struct discovery *discovery; /* what there is in place of a resource that is not served; NULL: nobody asks */
     bool denied_watch;  /* it was a watch, not a list */
     bool said_by_client;
     int64_t list_started_ns, decode_logged_ns;
@@ -103,6 +105,8 @@ void watch_send(struct watch *w);
 
 /* watch_log.c */
 void watch_say(struct watch *w, enum list_watch_say what, const struct err *err);
+/* Not served any more, or given up: no line about what there is in its place. */
+void watch_say_no_offer(struct watch *w);
 void watch_say_synced(struct watch *w, bool is_first);
 void watch_say_undecodable(struct watch *w, const struct watch_meta *meta, const struct err *err);
 

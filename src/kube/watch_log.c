@@ -43,6 +43,31 @@ static void say_forbidden(struct watch *w)
     buf_deinit(&rule);
 }
 
+static void say_not_served(void *arg, str offer)
+{
+    struct watch *w = arg;
+    w->discovery = NULL;
+    log_warn(&w->set->trouble_logger,
+             "The API server does not serve this resource; it is looked for again now and then",
+             F_STR("watch", watch_label(w)), F_STR("offered", offer),
+             F_STR("error", watch_trouble_text(w)));
+}
+
+/* The line follows when the server has said what else there is. */
+static void ask_offer(struct watch *w)
+{
+    watch_say_no_offer(w);
+    w->discovery = discovery_start(w->client->kube, str_from(w->group), str_from(w->version),
+                                   str_from(w->plural), say_not_served, w);
+}
+
+void watch_say_no_offer(struct watch *w)
+{
+    if (w->discovery != NULL)
+        discovery_cancel(w->discovery);
+    w->discovery = NULL;
+}
+
 static void say_failing(struct watch *w, const struct err *err)
 {
     struct watch_client *c = w->client;
@@ -84,9 +109,7 @@ void watch_say(struct watch *w, enum list_watch_say what, const struct err *err)
         set_trouble(w, WATCH_FORBIDDEN, w->denied_text);
         break;
     case LW_SAY_NOT_SERVED:
-        log_warn(logger,
-                 "The API server does not serve this resource; it is looked for again now and then",
-                 F_STR("watch", watch_label(w)), F_ERR(err));
+        ask_offer(w);
         set_trouble(w, WATCH_NOT_SERVED, err->text);
         break;
     case LW_SAY_FAILING:
@@ -94,6 +117,7 @@ void watch_say(struct watch *w, enum list_watch_say what, const struct err *err)
         set_trouble(w, WATCH_FAILING, err->text);
         break;
     case LW_SAY_WELL_AGAIN:
+        watch_say_no_offer(w);
         say_well_again(w);
         set_trouble(w, WATCH_WELL, NULL);
         break;

@@ -24,7 +24,7 @@ const struct watch_periods watch_periods_default = {
             .backoff_min_ns = 800 * MS_NS,
             .backoff_max_ns = 30000 * MS_NS,
             .backoff_reset_ns = 120000 * MS_NS,
-            .not_served_ns = 30000 * MS_NS,
+            .not_served_ns = 18000 * MS_NS, /* with the jitter: found within 27 s of being there */
             .forbidden_ns = 30000 * MS_NS,
         },
     .watch_idle_ms = LIMIT_WATCH_IDLE_MS,
@@ -370,7 +370,9 @@ struct store *watch_store(struct watch *w)
 
 str watch_resource_version(const struct watch *w)
 {
-    return w->synced ? str_from(w->machine.resource_version) : STR("");
+    bool taking_over =
+        w->sync_due; /* the list is read, but what it has not is still in the store */
+    return w->synced && !taking_over ? str_from(w->machine.resource_version) : STR("");
 }
 
 str watch_label(const struct watch *w)

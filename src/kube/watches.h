@@ -78,7 +78,8 @@ enum watch_trouble watch_trouble(const struct watch *w);
 /* What the trouble is, for a status; "" if there is none. */
 str watch_trouble_text(const struct watch *w);
 struct store *watch_store(struct watch *w); /* read only */
-/* The version up to which the store has seen everything, as text; "" before the first sync. Bookmarks move it. */
+/* The version up to which the store has seen everything, as text. Bookmarks move it. "" before the first sync, and while a list that was
+ * read is taken over: its deletes come in slices, and the watch may go on meanwhile. */
 str watch_resource_version(const struct watch *w);
 /* Group, version, resource and namespace for logs: "pods", "apps/v1 deployments in shop". */
 str watch_label(const struct watch *w);

@@ -4,6 +4,6 @@
 
 #include "service/component.h"
 
-extern const struct receiver_type dummy_receiver, k8s_cluster_receiver, nop_receiver;
+extern const struct receiver_type dummy_receiver, k8s_cluster_receiver, kymastats_receiver, nop_receiver;
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/limits.h"
+#include "base/nearest.h"
 #include "service/command_migrate.h"
 #include "service/commands.h"
 #include "service/feature_gates.h"
@@ -335,7 +336,7 @@ static str guess_flag(struct request *r, str word)
     size_t count = 0;
     for (size_t i = 0; i < COUNT_OF(flags); i++)
         names[count++] = str_from(flags[i].name);
-    str nearest = config_nearest(word, names, count);
+    str nearest = nearest_word(word, names, count);
     return nearest.len == 0 ? STR("")
                             : arena_printf(r->arena, "; did you mean --%.*s?", STR_ARG(nearest));
 }
@@ -485,7 +486,7 @@ static bool find_command(struct request *r, struct err *err)
                            commands[i].name, commands[i].args_max, r->word_count - 1);
         return true;
     }
-    str nearest = config_nearest(str_from(r->words[0]), names, COUNT_OF(names));
+    str nearest = nearest_word(str_from(r->words[0]), names, COUNT_OF(names));
     if (nearest.len > 0)
         return err_set(err, "unknown command \"%s\" for \"baton\"; did you mean \"%.*s\"?",
                        r->words[0], STR_ARG(nearest));

@@ -42,8 +42,7 @@ static struct lines split(str text)
 }
 
 /* Marks lines on the way back from (x, y); reach[d] holds the furthest x of diagonals -d to d. */
-static void walk_back(struct diff *f, int64_t **reach, int64_t d, int64_t x, int64_t y,
-                      size_t head)
+static void walk_back(struct diff *f, int64_t **reach, int64_t d, int64_t x, int64_t y, size_t head)
 {
     for (; d > 0; d--) {
         const int64_t *v = reach[d - 1] + d - 1;
@@ -100,8 +99,8 @@ static void compare(struct diff *f)
     size_t least = f->old.count < f->new.count ? f->old.count : f->new.count;
     while (head < least && str_eq(f->old.items[head], f->new.items[head]))
         head++;
-    while (tail < least - head && str_eq(f->old.items[f->old.count - 1 - tail],
-                                         f->new.items[f->new.count - 1 - tail]))
+    while (tail < least - head &&
+           str_eq(f->old.items[f->old.count - 1 - tail], f->new.items[f->new.count - 1 - tail]))
         tail++;
     size_t old_count = f->old.count - head - tail, new_count = f->new.count - head - tail;
     if (find_edits(f, head, (int64_t)old_count, (int64_t)new_count))
@@ -150,7 +149,7 @@ static void print_hunk(struct buf *out, const struct diff *f, struct at begin, s
         if (at.old < end.old && f->removed[at.old]) {
             print_line(out, '-', f->old.items[at.old++]);
         } else if (at.new < end.new && f->added[at.new]) {
-            print_line(out, '+', f->new.items[at.new++]);
+            print_line(out, '+', f->new.items[at.new ++]);
         } else {
             print_line(out, ' ', f->old.items[at.old++]);
             at.new ++;

@@ -15,15 +15,18 @@
  * writes, reads as U+FFFD. Doubled keys are the caller's affair.
  *
  * Speed: objects from an API server are mostly skipped. Strings, the bulk of them, are scanned
- * eight bytes at a time for what ends or complicates them; skipping keeps its nesting in the bits
- * of one word.
+ * eight bytes at a time for what ends or complicates them; skipping keeps its nesting in one bit a
+ * level.
  */
 #include "wire/json.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-enum { DEPTH_MAX = 64 };
+enum {
+    DEPTH_MAX = 64,         /* entered by the caller; struct json has room for it */
+    SKIP_DEPTH_MAX = 10000, /* as in Go's decoder, so that no object of an API server is deeper */
+};
 
 void json_init(struct json *j, str text)
 {
@@ -298,12 +301,30 @@ static const char *scan_key(struct json *j, const char *p, bool *has_escapes, co
     return skip_space(p + 1, j->end);
 }
 
-/* Where a skip stands in the objects and arrays that it entered: bit 0 of `objects` says that the
- * innermost is an object. */
+/* Where a skip stands in the objects and arrays that it entered: bit n of `objects` says that the
+ * one at depth n is an object; `is_object`: the innermost is. */
 struct nesting {
-    uint64_t objects;
     uint32_t depth;
+    bool is_object;
+    uint64_t objects[SKIP_DEPTH_MAX / 64 + 1];
 };
+
+static void nesting_enter(struct nesting *n, bool is_object)
+{
+    uint64_t bit = UINT64_C(1) << n->depth % 64, *word = &n->objects[n->depth / 64];
+    if (n->depth % 64 == 0)
+        *word = 0;
+    *word = is_object ? *word | bit : *word & ~bit;
+    n->is_object = is_object;
+    n->depth++;
+}
+
+static void nesting_leave(struct nesting *n)
+{
+    n->depth--;
+    if (n->depth > 0)
+        n->is_object = (n->objects[(n->depth - 1) / 64] >> (n->depth - 1) % 64 & 1) != 0;
+}
 
 /* Behind a value: leaves what ends here; gives the position of the next value, or with depth 0 the
  * end of it all. */
@@ -312,7 +333,7 @@ static const char *scan_after_value(struct json *j, const char *p, struct nestin
     bool has_escapes;
     const char *key_end;
     while (n->depth > 0) {
-        bool object = (n->objects & 1) != 0;
+        bool object = n->is_object;
         p = skip_space(p, j->end);
         if (p == j->end) {
             fail_end(j);
@@ -327,8 +348,7 @@ static const char *scan_after_value(struct json *j, const char *p, struct nestin
             return NULL;
         }
         p++;
-        n->depth--;
-        n->objects >>= 1;
+        nesting_leave(n);
     }
     return p;
 }
@@ -336,9 +356,11 @@ static const char *scan_after_value(struct json *j, const char *p, struct nestin
 /* Any value, from its first byte on. */
 static const char *scan_value(struct json *j, const char *p)
 {
-    struct nesting n = {0};
+    struct nesting n;
     bool has_escapes;
     const char *key_end;
+    n.depth = 0;
+    n.is_object = false;
     do {
         if (p == j->end) {
             fail_end(j);
@@ -348,12 +370,11 @@ static const char *scan_value(struct json *j, const char *p)
         if (c != '{' && c != '[') {
             p = scan_scalar(j, p);
         } else {
-            if (j->depth + n.depth >= DEPTH_MAX) {
-                fail(j, p, "objects and arrays nested more than 64 deep");
+            if (n.depth >= SKIP_DEPTH_MAX) {
+                fail(j, p, "objects and arrays nested more than 10000 deep");
                 return NULL;
             }
-            n.objects = n.objects << 1 | (c == '{');
-            n.depth++;
+            nesting_enter(&n, c == '{');
             p = skip_space(p + 1, j->end);
             if (p == j->end || *p != (c == '{' ? '}' : ']')) {
                 if (c == '{')
@@ -363,8 +384,7 @@ static const char *scan_value(struct json *j, const char *p)
                 continue; /* with its first value */
             }
             p++;
-            n.depth--;
-            n.objects >>= 1;
+            nesting_leave(&n);
         }
         if (p == NULL)
             return NULL;

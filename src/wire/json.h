@@ -1,7 +1,8 @@
 /*
  * JSON: a pull reader that touches only what is asked for, a framer for concatenated documents, a writer. RFC 8259, strict;
  * UTF-8 is checked in every string, also in those that are skipped; an escaped surrogate without its other half reads as U+FFFD.
- * Errors are sticky: after one, every call answers "nothing", and json_failed tells.
+ * Errors are sticky: after one, every call answers "nothing", and json_failed tells. At most 64 objects and arrays may be entered within
+ * each other; what is skipped or taken raw may be 10,000 deep.
  *
  *   struct json j;  json_init(&j, text);
  *   json_object(&j);

@@ -9,7 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* What position.c puts at the end: printing a position with no stream and taking its check would not do, as it is of another text. */
 static void append_check(struct buf *text)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     const uint64_t key[2] = {0, UINT64_C(0x706f736974696f6e)};
     uint64_t hash = sip_hash(key, buf_view(text));
     for (int i = 0; i < 6; i++, hash >>= 6)

@@ -43,7 +43,8 @@ class Side:
 
     def __init__(self, name, start, folder, receiver, signals, elector):
         self.name = name
-        self.sink = Sink(name, ())
+        # The reference sends a tick in one request, of any size; what gRPC servers take is enough for ours.
+        self.sink = Sink(name, ("--max-recv-mib", "4" if name == "ours" else "64"))
         elector = f"{elector}-{name}" if elector else None
         self.process = start(f"{name}-{next(NUMBERS)}", configuration(receiver, self.sink.endpoint, signals, elector), folder)
         self.read = 0
@@ -77,6 +78,8 @@ class Side:
     def stop(self):
         self.process.stop()
         self.sink.stop()
+        status = self.process.popen.returncode
+        assert status == 0, f"{self.name} ended with {status}:\n" + "\n".join(self.process.err.texts()[-30:])
 
 
 def start_reference(kubeconfig):
@@ -120,14 +123,11 @@ class Pair:
         return "\n".join(side.process.err.texts()[-15:])
 
     def stop(self):
-        for side in self.sides:
-            side.stop()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
+        """The reference last: if ours did not end well, that is what one wants to read."""
+        try:
+            self.ours.stop()
+        finally:
+            self.reference.stop()
 
 
 def merged(base, more):

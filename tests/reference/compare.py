@@ -352,6 +352,8 @@ def event_differences(reference, ours, newer=True):
         shared = max(len(entity.states) for entity in pair) > 1
         if not shared and pair[0].last != pair[1].last:
             found.append(f"{where}: last event: reference {pair[0].last}, ours {pair[1].last}")
+        if not shared and pair[0].last == pair[1].last == "entity_delete":
+            continue  # what was said last may depend on an owner that went at the same moment
         for pod in sorted(pair[0].states.keys() | pair[1].states.keys()):
             found += state_differences(f"{where}{' of pod ' + pod if shared else ''}", pair[0].states.get(pod), pair[1].states.get(pod))
     return found

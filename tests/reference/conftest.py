@@ -20,7 +20,7 @@ def pytest_addoption(parser):
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    for program in (os.path.join(PEERS, "apiserver"), os.path.join(PEERS, "otlpsink"), collectors.REFERENCE):
+    for program in (*(os.path.join(PEERS, name) for name in ("apiserver", "otlpsink", "loader")), collectors.REFERENCE):
         if not os.path.exists(program):
             pytest.skip(f"SKIPPED, there is no {program}: tests/peers/build.sh and tests/reference/build.sh make it, which needs Go")
     assert os.path.exists(BATON), f"{BATON} is not built"

@@ -1,12 +1,13 @@
 """Writes shapes into an API server, as their author, their controller and their kubelet would, and reads back what became of them."""
 import concurrent.futures
-import http.client
 import json
 import threading
+import time
 
 from objects import KINDS, UID
 
 WORKERS = 16
+IDLE_MAX_S = 30  # the server closes idle connections after 90 s
 QUOTA_CRD = {
     "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "clusterresourcequotas.quota.openshift.io"},
     "spec": {"group": "quota.openshift.io", "scope": "Cluster",
@@ -25,16 +26,14 @@ class Cluster:
 
     def ask(self, method, path, body=None, content_type="application/json"):
         """The decoded answer; an AssertionError with the server's words if it refused."""
-        if not hasattr(self.local, "connection"):
+        now = time.monotonic()
+        if now - getattr(self.local, "used", 0) > IDLE_MAX_S:
             self.local.connection = self.api.connect(60)
+        self.local.used = now
         connection = self.local.connection
         headers = {**self.api.headers, "Content-Type": content_type}
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            answer = connection.getresponse()
-        except (http.client.HTTPException, OSError):
-            connection.close()  # opened again by the next request
-            raise
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        answer = connection.getresponse()
         text = answer.read().decode()
         assert answer.status in (200, 201, 202), f"{method} {path}: {answer.status} {text[:2000]}"
         return json.loads(text)

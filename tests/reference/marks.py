@@ -19,6 +19,7 @@ ATTRIBUTES = {
     "horizontalpodautoscalers": ("k8s.hpa.uid", "k8s.hpa"), "resourcequotas": ("k8s.resourcequota.uid", None),
     "services": ("k8s.service.uid", "k8s.service"), "clusterresourcequotas": ("openshift.clusterquota.uid", None),
 }
+OPTIONAL = ("services", "clusterresourcequotas")  # without metrics by default
 
 
 def shapes(name, namespace):
@@ -48,6 +49,7 @@ class Mark:
         assert not refused, refused
         uids = {shape.plural: cluster.uids[f"{shape.plural}/{shape.namespace}/{shape.name}"] for shape in made}
         self.resources = {(attribute, uids[plural]) for plural, (attribute, _) in ATTRIBUTES.items()}
+        self.default_resources = {(attribute, uids[plural]) for plural, (attribute, _) in ATTRIBUTES.items() if plural not in OPTIONAL}
         self.entities = {(entity, json.dumps({attribute: uids[plural]})) for plural, (attribute, entity) in ATTRIBUTES.items() if entity}
 
     def in_metrics(self, resources):
@@ -55,6 +57,9 @@ class Mark:
         there = {item for resource in resources for item in resource["attrs"].items()}
         zones = {point["attrs"].get("k8s.service.endpoint.zone") for _, _, point in points_of(resources)}
         return self.resources <= there and self.name in zones
+
+    def in_default_metrics(self, resources):
+        return self.default_resources <= {item for resource in resources for item in resource["attrs"].items()}
 
     def in_events(self, entities: dict[tuple, Entity]):
         return self.entities <= entities.keys()

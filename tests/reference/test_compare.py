@@ -165,6 +165,7 @@ EVENTS = [
     event("entity_state", "k8s.pod", POD, {"k8s.pod.phase": "Running", "app": "web", "k8s.node.name": "n1"}),
     event("entity_state", "k8s.job", {"k8s.job.uid": "j-1"}, {"k8s.workload.name": "mail"}),
     event("entity_delete", "k8s.job", {"k8s.job.uid": "j-1"}),
+    event("entity_state", "k8s.node", {"k8s.node.uid": "n-1"}, {"k8s.node.name": "n1"}),
 ]
 
 
@@ -186,7 +187,7 @@ EVENT_ALTERATIONS = {
     "extra attribute": lambda e: state(e, 4).update({"k8s.node.uid": ""}),
     "label without its value": lambda e: state(e, 4).update({"k8s.pod.label.app": ""}),
     "label of another kind": lambda e: state(e, 4).update({"k8s.node.label.a": "b"}),
-    "service key of another kind": lambda e: state(e, 5).update({"k8s.service.x": ""}),
+    "service key of another kind": lambda e: state(e, 7).update({"k8s.service.x": ""}),
     "missing entity": lambda e: e.pop(4) and e.pop(0),
     "extra entity": lambda e: e.append(event("entity_state", "k8s.pod", {"k8s.pod.uid": "p-9"}, {})),
     "other id key": lambda e: e[5]["attrs"].update({"otel.entity.id": {"k8s.job.name": "j-1"}}),
@@ -224,6 +225,12 @@ def test_lets_the_listed_differences_of_events_through():
     state(events, 2)["k8s.service.web"] = ""  # 8
     events[3]["ts"] += 7  # 9
     events[3], events[4] = events[4], events[3]  # 11
+    assert event_differences(EVENTS, events) == []
+
+
+def test_the_last_state_of_what_is_gone_is_free():
+    events = our_events()
+    state(events, 5)["k8s.workload.name"] = "other"
     assert event_differences(EVENTS, events) == []
 
 

@@ -1,11 +1,14 @@
 """baton says what the Go collector v0.149.0 says, but for the listed differences (README.md)."""
 import concurrent.futures
+import os
 import random
+import subprocess
 
 import objects
 from collectors import wait_until
 from compare import (DYNAMIC, NEWER_METRICS, Quantities, entities_of, event_differences, exact, metric_differences, number, points_of, rounded, text,
                      time_faults)
+from harness.processes import PEERS
 from marks import Mark
 from objects.chance import Chance
 from settings import ATTRIBUTES, EVERYTHING, FILTERS, METRICS, NEVER_SEEN, NEWER, NOTHING, TEXTS
@@ -229,6 +232,32 @@ def check_services(cluster, pair):
 
 # ---- changes while both run ----
 
+def load(server, *arguments):
+    """The loader of tests/peers; a small cluster, the same each time."""
+    sizes = ("--namespaces=3", "--nodes=5", "--deployments=20", "--pods=200", "--services=10", "--statefulsets=3", "--daemonsets=3", "--jobs=5",
+             "--cronjobs=3", "--hpas=3", "--quotas=3", "--replicationcontrollers=3")
+    command = [os.path.join(PEERS, "loader"), "--kubeconfig", server.kubeconfig, *sizes, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_churn(pair, server, cluster):
+    """A generated cluster whose pods change 100 times a second, and which then goes."""
+    load(server)
+    both = pair(signals=BOTH)
+    both.settled()
+    load(server, "--churn=100", "--seconds=3")
+    mark = Mark(cluster)
+    reference, _ = compare_metrics(both, cluster, mark.in_default_metrics)
+    assert sum("load-" in resource["attrs"].get("k8s.namespace.name", "") for resource in reference) > 600
+    compare_events(both, [mark])
+    load(server, "--delete")
+    mark = Mark(cluster)
+    reference, _ = compare_metrics(both, cluster, mark.in_default_metrics)
+    assert not any("load-" in resource["attrs"].get("k8s.namespace.name", "") for resource in reference)
+    compare_events(both, [mark])
+
+
 def in_parallel(work, items):
     """The server may refuse some: a status that does not suit the object."""
     def one(item):
@@ -280,7 +309,8 @@ def test_changes_while_running(pair, cluster):
     change_specs(cluster)
     give_status_of_next(cluster, shapes)
     in_parallel(lambda shape: cluster.patch(shape.plural, shape.namespace, shape.name, {"metadata": {"finalizers": None}}), held)
-    gone = [shape for number, shape in enumerate(shapes) if number % 5 == 0 and shape.plural not in ("namespaces", "persistentvolumes", "persistentvolumeclaims")]
+    stay = ("namespaces", "persistentvolumes", "persistentvolumeclaims")
+    gone = [shape for number, shape in enumerate(shapes) if number % 5 == 0 and shape.plural not in stay]
     in_parallel(lambda shape: cluster.delete(shape.plural, shape.namespace, shape.name), gone)
     again = gone[::2]
     assert not cluster.fill(again)

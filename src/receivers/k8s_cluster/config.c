@@ -15,93 +15,34 @@
 
 #include "base/limits.h"
 #include "kube/client.h"
-#include "receivers/k8s_cluster/filter.h"
 #include "wire/text.h"
 
 #define SECOND INT64_C(1000000000)
 
 /* ---- metrics.<name> ---- */
 
-static const char *const aggregation_names[] = {"avg", "sum", "min", "max"};
-
-static const struct config_field metric_fields[] = {
-    {.key = "enabled", .type = CONFIG_BOOL, .offset = offsetof(struct k8s_metric_config, enabled)},
-};
 static const struct config_schema metric_schema = {
     .name = "metric",
-    .size = sizeof(struct k8s_metric_config),
-    .fields = metric_fields,
-    .field_count = COUNT_OF(metric_fields),
+    .size = sizeof(struct metric_config),
+    .fields = metric_config_fields,
+    .field_count = METRIC_FIELDS_ENABLED,
 };
 
-static void metric_defaults(void *config)
+static void check_metric(struct metric_config *c, enum k8s_metric_id id, struct config_check *check)
 {
-    struct k8s_metric_config *c = config;
-    c->aggregation_strategy = str_from(aggregation_names[AGGREGATE_AVG]);
-}
-
-static str attribute_names(struct arena *a, unsigned mask)
-{
-    str names = STR("");
+    const struct k8s_metric *metric = &k8s_metrics[id];
+    str names[POINT_ATTRIBUTE_COUNT];
     for (size_t i = 0; i < POINT_ATTRIBUTE_COUNT; i++)
-        if ((mask & 1U << i) != 0)
-            names = arena_printf(a, "%.*s%s%.*s", STR_ARG(names), names.len > 0 ? ", " : "",
-                                 STR_ARG(k8s_point_attributes[i].name));
-    return names;
-}
-
-/* All of them, unless some were chosen. */
-static void attributes_default(struct k8s_metric_config *c, unsigned mask, struct arena *a)
-{
-    c->attributes.items = ARENA_ARRAY(a, str, POINT_ATTRIBUTE_COUNT);
-    c->attributes.count = 0;
-    for (size_t i = 0; i < POINT_ATTRIBUTE_COUNT; i++)
-        if ((mask & 1U << i) != 0)
-            c->attributes.items[c->attributes.count++] = k8s_point_attributes[i].name;
-}
-
-static void check_attributes(struct k8s_metric_config *c, const struct k8s_metric *metric,
-                             struct config_check *check)
-{
-    if (!config_given(check, "attributes"))
-        attributes_default(c, metric->attributes, check->arena);
-    c->attribute_mask = 0;
-    for (size_t i = 0; i < c->attributes.count; i++) {
-        str name = c->attributes.items[i];
-        unsigned bit = 0;
-        for (size_t k = 0; k < POINT_ATTRIBUTE_COUNT; k++)
-            if (str_eq(name, k8s_point_attributes[k].name))
-                bit = 1U << k & metric->attributes;
-        if (bit == 0) {
-            str valid = attribute_names(check->arena, metric->attributes);
-            config_problem(check, "attributes",
-                           "metric %.*s doesn't have an attribute %.*s, valid attributes: [%.*s]",
-                           STR_ARG(metric->desc.name), STR_ARG(name), STR_ARG(valid));
-        }
-        c->attribute_mask |= bit;
-    }
-    unsigned missing = metric->attributes & ~metric->recommended & ~c->attribute_mask;
-    if (missing != 0) {
-        str name = attribute_names(check->arena, missing);
-        config_problem(check, "attributes",
-                       "%.*s is a required attribute for %.*s metric and must be included",
-                       STR_ARG(name), STR_ARG(metric->desc.name));
-    }
-}
-
-static void check_metric(struct k8s_metric_config *c, enum k8s_metric_id id,
-                         struct config_check *check)
-{
-    check_attributes(c, &k8s_metrics[id], check);
-    for (size_t i = 0; i < COUNT_OF(aggregation_names); i++) {
-        if (str_eqz(c->aggregation_strategy, aggregation_names[i])) {
-            c->aggregation = (int)i;
-            return;
-        }
-    }
-    config_problem(check, "aggregation_strategy",
-                   "invalid aggregation strategy \"%.*s\", valid strategies: [sum, avg, min, max]",
-                   STR_ARG(c->aggregation_strategy));
+        names[i] = k8s_point_attributes[i].name;
+    metric_config_check(c,
+                        &(struct metric_attributes){
+                            .metric = metric->desc.name,
+                            .names = names,
+                            .name_count = POINT_ATTRIBUTE_COUNT,
+                            .all = metric->attributes,
+                            .required = metric->attributes & ~metric->recommended,
+                        },
+                        check);
 }
 
 static void check_endpoint_count(void *config, struct config_check *check)
@@ -117,19 +58,10 @@ static void check_applied_used(void *config, struct config_check *check)
     check_metric(config, K8S_APPLIED_QUOTA_USED, check);
 }
 
-static const struct config_field reducible_fields[] = {
-    {.key = "enabled", .type = CONFIG_BOOL, .offset = offsetof(struct k8s_metric_config, enabled)},
-    {.key = "attributes",
-     .type = CONFIG_STR_LIST,
-     .offset = offsetof(struct k8s_metric_config, attributes)},
-    {.key = "aggregation_strategy",
-     .type = CONFIG_STR,
-     .offset = offsetof(struct k8s_metric_config, aggregation_strategy)},
-};
 #define REDUCIBLE_SCHEMA(check_)                                                                   \
     {                                                                                              \
-        .name = "metric", .size = sizeof(struct k8s_metric_config), .fields = reducible_fields,    \
-        .field_count = COUNT_OF(reducible_fields), .defaults = metric_defaults, .check = check_    \
+        .name = "metric", .size = sizeof(struct metric_config), .fields = metric_config_fields,    \
+        .field_count = METRIC_FIELDS_ALL, .defaults = metric_config_defaults, .check = check_      \
     }
 static const struct config_schema endpoint_count_schema = REDUCIBLE_SCHEMA(check_endpoint_count),
                                   applied_limit_schema = REDUCIBLE_SCHEMA(check_applied_limit),
@@ -167,59 +99,11 @@ static const struct config_schema metrics_schema = {
 
 /* ---- resource_attributes.<name> ---- */
 
-static void match_check(void *config, struct config_check *check)
-{
-    const struct k8s_match_config *c = config;
-    struct err err;
-    if (c->strict.len == 0 && c->regexp.len == 0) {
-        config_problem(check, NULL, "must specify either strict or regexp");
-    } else if (c->strict.len > 0 && c->regexp.len > 0) {
-        config_problem(check, NULL, "strict and regexp cannot be used together");
-    } else if (c->regexp.len > 0) {
-        struct text_pattern *pattern = text_pattern_new(c->regexp, &err);
-        if (pattern == NULL)
-            config_problem(check, "regexp", "%s", err.text);
-        text_pattern_free(pattern);
-    }
-}
-
-static const struct config_field match_fields[] = {
-    {.key = "strict", .type = CONFIG_STR, .offset = offsetof(struct k8s_match_config, strict)},
-    {.key = "regexp", .type = CONFIG_STR, .offset = offsetof(struct k8s_match_config, regexp)},
-};
-static const struct config_schema match_schema = {
-    .name = "filter",
-    .size = sizeof(struct k8s_match_config),
-    .fields = match_fields,
-    .field_count = COUNT_OF(match_fields),
-    .check = match_check,
-};
-
-static const struct config_field attribute_fields[] = {
-    {.key = "enabled",
-     .type = CONFIG_BOOL,
-     .offset = offsetof(struct k8s_attribute_config, enabled)},
-    {.key = "metrics_include",
-     .type = CONFIG_BLOCK_LIST,
-     .block = &match_schema,
-     .offset = offsetof(struct k8s_attribute_config, metrics_include)},
-    {.key = "metrics_exclude",
-     .type = CONFIG_BLOCK_LIST,
-     .block = &match_schema,
-     .offset = offsetof(struct k8s_attribute_config, metrics_exclude)},
-};
-static const struct config_schema attribute_schema = {
-    .name = "attribute",
-    .size = sizeof(struct k8s_attribute_config),
-    .fields = attribute_fields,
-    .field_count = COUNT_OF(attribute_fields),
-};
-
 static const struct config_field attributes_fields[] = {
 #define X(id, name, ...)                                                                           \
     {.key = name,                                                                                  \
      .type = CONFIG_BLOCK,                                                                         \
-     .block = &attribute_schema,                                                                   \
+     .block = &attribute_config_schema,                                                            \
      .offset = offsetof(struct k8s_attributes_config, items[ATTR_##id])},
     K8S_RESOURCE_ATTRIBUTES(X)
 #undef X

@@ -2,34 +2,16 @@
 #ifndef RECEIVERS_K8S_CLUSTER_CONFIG_H
 #define RECEIVERS_K8S_CLUSTER_CONFIG_H
 
-#include "config/config.h"
 #include "receivers/k8s_cluster/table.h"
+#include "service/metric_settings.h"
 
 enum k8s_distribution { DISTRIBUTION_OPENSHIFT, DISTRIBUTION_KUBERNETES };
-enum k8s_aggregation { AGGREGATE_AVG, AGGREGATE_SUM, AGGREGATE_MIN, AGGREGATE_MAX };
-
-struct k8s_metric_config {
-    bool enabled;
-    struct config_strs attributes; /* metrics with recommended attributes only, as the next two */
-    str aggregation_strategy;
-    int aggregation;               /* enum k8s_aggregation, from the text */
-    unsigned attribute_mask;       /* POINT(...), from `attributes` */
-};
-
-/* One entry of metrics_include or metrics_exclude; one of the two is set. */
-struct k8s_match_config {
-    str strict, regexp;
-};
-struct k8s_attribute_config {
-    bool enabled;
-    struct config_blocks metrics_include, metrics_exclude; /* struct k8s_match_config */
-};
 
 struct k8s_metrics_config {
-    struct k8s_metric_config items[K8S_METRIC_COUNT];
+    struct metric_config items[K8S_METRIC_COUNT];
 };
 struct k8s_attributes_config {
-    struct k8s_attribute_config items[ATTR_COUNT];
+    struct attribute_config items[ATTR_COUNT];
 };
 
 struct k8s_cluster_config {

@@ -31,8 +31,7 @@ enum {
 
 static bool has_filter(const struct k8s_cluster_config *config, enum k8s_resource_attribute id)
 {
-    const struct k8s_attribute_config *a = &config->resource_attributes.items[id];
-    return a->enabled && (a->metrics_include.count > 0 || a->metrics_exclude.count > 0);
+    return attribute_config_filters(&config->resource_attributes.items[id]);
 }
 
 static void plan_attribute(struct emit_plan *p, const struct k8s_cluster_config *config,
@@ -74,27 +73,6 @@ bool emit_wants(const struct k8s_cluster_config *config, enum k8s_entity entity)
         if (k8s_metrics[i].entity == entity && config->metrics.items[i].enabled)
             return true;
     return false;
-}
-
-static struct emit_match *make_matches(struct arena *a, const struct config_blocks *blocks)
-{
-    const struct k8s_match_config *from = blocks->items;
-    struct emit_match *matches = ARENA_ARRAY(a, struct emit_match, blocks->count);
-    struct err err;
-    for (size_t i = 0; i < blocks->count; i++) {
-        matches[i].strict = from[i].strict;
-        if (from[i].regexp.len == 0)
-            continue;
-        matches[i].pattern = text_pattern_new(from[i].regexp, &err);
-        CHECK(matches[i].pattern != NULL); /* checked with the configuration */
-    }
-    return matches;
-}
-
-static void free_matches(struct emit_match *matches, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        text_pattern_free(matches[i].pattern);
 }
 
 static str unit_of(struct arena *a, str resource)
@@ -148,14 +126,8 @@ void emit_init(struct emit *e, const struct k8s_cluster_config *config, struct o
         e->is_name[k8s_entities[i].attributes[1]] = i != ENTITY_CONTAINER;
     }
     e->is_name[ATTR_NAMESPACE_NAME] = e->is_name[ATTR_NODE_NAME] = false; /* not for every kind */
-    for (size_t i = 0; i < ATTR_COUNT; i++) {
-        const struct k8s_attribute_config *a = &config->resource_attributes.items[i];
-        struct emit_filter *f = &e->filters[i];
-        f->include_count = a->metrics_include.count;
-        f->exclude_count = a->metrics_exclude.count;
-        f->include = make_matches(&e->arena, &a->metrics_include);
-        f->exclude = make_matches(&e->arena, &a->metrics_exclude);
-    }
+    for (size_t i = 0; i < ATTR_COUNT; i++)
+        attribute_filter_init(&e->filters[i], &e->arena, &config->resource_attributes.items[i]);
     for (size_t i = 0; i < K8S_METRIC_COUNT; i++) {
         const struct metric_desc *d = &k8s_metrics[i].desc;
         e->metric_bytes[i] = METRIC_BYTES + d->name.len + d->description.len + d->unit.len;
@@ -168,10 +140,8 @@ void emit_init(struct emit *e, const struct k8s_cluster_config *config, struct o
 
 void emit_deinit(struct emit *e)
 {
-    for (size_t i = 0; i < ATTR_COUNT; i++) {
-        free_matches(e->filters[i].include, e->filters[i].include_count);
-        free_matches(e->filters[i].exclude, e->filters[i].exclude_count);
-    }
+    for (size_t i = 0; i < ATTR_COUNT; i++)
+        attribute_filter_deinit(&e->filters[i]);
     for (size_t i = 0; i < e->condition_count; i++)
         atoms_unref(e->pool->atoms, e->conditions[i].key);
     for (size_t i = 0; i < e->allocatable_count; i++)
@@ -190,19 +160,12 @@ void emit_begin(struct emit *e, struct batch *batch, int64_t time_ns, int64_t st
     e->named = NULL;
     e->object = NULL;
     memset(e->entity_refs, 0, sizeof e->entity_refs);
-    memset(e->texts, 0, sizeof e->texts);
+    memset(&e->texts, 0, sizeof e->texts);
 }
 
 str emit_text(struct emit *e, atom n)
 {
-    if (n == 0)
-        return STR("");
-    size_t at = n % EMIT_TEXT_CACHE;
-    if (e->texts[at].atom != n) {
-        e->texts[at].atom = n;
-        e->texts[at].text = arena_str(&e->batch->arena, atoms_text(e->pool->atoms, n));
-    }
-    return e->texts[at].text;
+    return atom_copies_text(&e->texts, e->pool->atoms, &e->batch->arena, n);
 }
 
 static void take_object(struct emit *e, const struct object *o)
@@ -228,21 +191,10 @@ void emit_resource(struct emit *e, enum k8s_entity entity, const struct object *
     e->dropped = false;
 }
 
-static bool matches_any(const struct emit_match *matches, size_t count, str text)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (matches[i].pattern != NULL ? text_pattern_matches(matches[i].pattern, text)
-                                       : str_eq(matches[i].strict, text))
-            return true;
-    }
-    return false;
-}
-
-static bool passes(const struct emit_filter *f, const struct value *v)
+static bool passes(const struct attribute_filter *f, const struct value *v)
 {
     str text = v->kind == VALUE_STR ? v->text : v->boolean ? STR("true") : STR("false");
-    return (f->include_count == 0 || matches_any(f->include, f->include_count, text)) &&
-           !matches_any(f->exclude, f->exclude_count, text);
+    return attribute_filter_passes(f, text);
 }
 
 /* `items`: the attributes that are there, of which `described` are in the description. */
@@ -380,8 +332,9 @@ void emit_named(struct emit *e, const struct metric_desc *desc, struct value val
 
 void emit_sums_begin(struct emit_sums *s, struct emit *e, enum k8s_metric_id id)
 {
-    *s = (struct emit_sums){.emit = e, .id = id};
-    arena_init(&s->arena, 1024);
+    s->emit = e;
+    s->id = id;
+    point_sums_begin(&s->sums, e->pool->hash_key);
 }
 
 /* The attributes of `values` that the configuration keeps; returns how many. */
@@ -417,51 +370,16 @@ void emit_sums_add(struct emit_sums *s, const str *values, int64_t value)
         emit_int_with(s->emit, s->id, items, count, value);
         return;
     }
-    struct emit_sum *sum = s->first;
-    for (; sum != NULL; sum = sum->next) {
-        size_t equal = 0;
-        while (equal < count && str_eq(sum->key[equal], items[equal].value.text))
-            equal++;
-        if (equal == count)
-            break;
-    }
-    if (sum == NULL) {
-        sum = ARENA_NEW(&s->arena, struct emit_sum);
-        for (size_t i = 0; i < count; i++)
-            sum->key[i] = items[i].value.text;
-        sum->min = sum->max = value;
-        if (s->last == NULL)
-            s->first = sum;
-        else
-            s->last->next = sum;
-        s->last = sum;
-    }
-    if (__builtin_add_overflow(sum->sum, value, &sum->sum))
-        sum->sum = value > 0 ? INT64_MAX : INT64_MIN;
-    sum->count++;
-    sum->min = value < sum->min ? value : sum->min;
-    sum->max = value > sum->max ? value : sum->max;
-}
-
-static int64_t merged(const struct emit_sum *sum, enum k8s_aggregation how)
-{
-    switch (how) {
-    case AGGREGATE_AVG:
-        return sum->sum / sum->count;
-    case AGGREGATE_SUM:
-        return sum->sum;
-    case AGGREGATE_MIN:
-        return sum->min;
-    case AGGREGATE_MAX:
-        return sum->max;
-    }
-    CHECK(false);
+    str key[COUNT_OF(items)];
+    for (size_t i = 0; i < count; i++)
+        key[i] = items[i].value.text;
+    point_sums_add(&s->sums, key, count, value);
 }
 
 void emit_sums_end(struct emit_sums *s)
 {
-    const struct k8s_metric_config *config = &s->emit->config->metrics.items[s->id];
-    for (const struct emit_sum *sum = s->first; sum != NULL; sum = sum->next) {
+    const struct metric_config *config = &s->emit->config->metrics.items[s->id];
+    for (const struct point_sum *sum = s->sums.first; sum != NULL; sum = sum->next) {
         struct attribute items[3];
         size_t count = 0;
         for (size_t i = 0; i < POINT_ATTRIBUTE_COUNT; i++)
@@ -471,9 +389,9 @@ void emit_sums_end(struct emit_sums *s)
                 count++;
             }
         emit_int_with(s->emit, s->id, items, count,
-                      merged(sum, (enum k8s_aggregation)config->aggregation));
+                      point_sum_value(sum, (enum metric_aggregation)config->aggregation));
     }
-    arena_deinit(&s->arena);
+    point_sums_end(&s->sums);
 }
 
 /* ---- kinds ---- */

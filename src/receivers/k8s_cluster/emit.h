@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "kube/store.h"
 #include "receivers/k8s_cluster/config.h"
-#include "receivers/k8s_cluster/filter.h"
 
 #define K8S_SCOPE_NAME "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/k8sclusterreceiver"
 #define K8S_SCHEMA_URL "https://opentelemetry.io/schemas/1.18.0"
@@ -22,27 +21,18 @@ struct emit_plan {
     uint8_t metrics[16];                                      /* enum k8s_metric_id */
     uint8_t attributes[ENTITY_ATTRIBUTES_MAX + 1];            /* enum k8s_resource_attribute */
 };
-struct emit_match {
-    str strict; /* or */
-    struct text_pattern *pattern;
-};
-struct emit_filter {
-    struct emit_match *include, *exclude;
-    size_t include_count, exclude_count;
-};
 /* A node metric named by the configuration. */
 struct emit_named {
     atom key; /* condition type or resource */
     struct metric_desc desc; /* texts belong to the emitter */
     bool is_cpu;
 };
-enum { EMIT_TEXT_CACHE = 512 };
 struct emit {
     const struct k8s_cluster_config *config;
     struct object_pool *pool;
     const struct logger *logger;
     struct emit_plan plans[ENTITY_COUNT];
-    struct emit_filter filters[ATTR_COUNT];
+    struct attribute_filter filters[ATTR_COUNT];
     bool is_uid[ATTR_COUNT], is_name[ATTR_COUNT]; /* metadata.uid and metadata.name of the object */
     struct emit_named *conditions, *allocatables;
     size_t condition_count, allocatable_count;
@@ -55,10 +45,7 @@ struct emit {
     size_t encoded_bytes; /* about */
     const struct entity_ref *entity_refs[ENTITY_COUNT]; /* complete ones; NULL: not made yet */
     const struct metric_desc *named; /* of conditions, then of allocatables; NULL: not made yet */
-    struct {
-        atom atom;
-        str text;
-    } texts[EMIT_TEXT_CACHE];
+    struct atom_copies texts;
     const struct object *object; /* whose uid and name are in the batch */
     str uid, name;
     /* the present resource */
@@ -99,16 +86,10 @@ void emit_named(struct emit *e, const struct metric_desc *desc, struct value val
 str emit_text(struct emit *e, atom n);
 
 /* Several points into one where their attributes are equal; used if the configuration chose attributes. */
-struct emit_sum {
-    struct emit_sum *next;
-    str key[3]; /* of the attributes that are left, in order of their numbers */
-    int64_t sum, min, max, count;
-};
 struct emit_sums {
     struct emit *emit;
     enum k8s_metric_id id;
-    struct arena arena;
-    struct emit_sum *first, *last;
+    struct point_sums sums;
 };
 void emit_sums_begin(struct emit_sums *s, struct emit *e, enum k8s_metric_id id);
 /* `values`: of all attributes of the metric, in order of their numbers. They stay until emit_sums_end. */

@@ -193,9 +193,16 @@ static void drop_oldest(struct entities *e)
     journal_drop(&e->journal);
 }
 
+/* Two lease durations: so late may a successor be, which has to wait out the Lease of one that died. */
+static int64_t period_ns(const struct entities *e)
+{
+    int64_t duration_ns = receiver_lease_duration_ns(e->k->receiver);
+    return duration_ns > 0 ? 2 * duration_ns : LIMIT_JOURNAL_PERIOD_S * SECOND;
+}
+
 static void trim(struct entities *e)
 {
-    int64_t old_ns = loop_boot_ns(e->loop) - e->journal_period_ns;
+    int64_t old_ns = loop_boot_ns(e->loop) - period_ns(e);
     for (int i = 0; i < DROPS_A_TURN && !journal_is_empty(&e->journal); i++) {
         bool is_old =
             !oldest_is_unsent(e) && journal_at(&e->journal, e->journal.first)->at_ns <= old_ns;
@@ -455,6 +462,14 @@ void entities_state(struct entities *e, const struct k8s_stream *stream)
     begin_if_synced(e);
 }
 
+void entities_stop(struct entities *e)
+{
+    for (size_t i = 0; i < e->stream_count; i++)
+        if (e->streams[i].live)
+            end_stream(e, i);
+    loop_timer_clear(&e->clock);
+}
+
 /* ---- the clock ---- */
 
 /* The predecessor was ahead of us. We catch up, if only by a bookmark, or its versions were of another history. */
@@ -514,7 +529,6 @@ struct entities *entities_new(struct k8s_cluster *k)
     struct object_pool *pool = watch_store(k->streams[0].watch)->pool;
     e->k = k;
     e->loop = k->receiver->base.loop;
-    e->journal_period_ns = LIMIT_JOURNAL_PERIOD_S * SECOND;
     e->journal_bytes_max = LIMIT_JOURNAL_BYTES;
     entity_writer_init(&e->writer, k, pool);
     journal_init(&e->journal, pool);

@@ -59,7 +59,6 @@ struct entities {
     struct loop *loop;
     struct entity_writer writer;
     struct journal journal;
-    int64_t journal_period_ns; /* how long changes are kept */
     size_t journal_bytes_max;
     struct entity_stream *streams;
     size_t stream_count;

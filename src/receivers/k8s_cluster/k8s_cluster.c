@@ -337,6 +337,8 @@ static void stop(struct receiver *r)
     loop_timer_clear(&k->silence);
     for (size_t i = 0; i < k->stream_count; i++)
         watch_leave(k->streams[i].watch, &k->streams[i].user);
+    if (k->entities != NULL)
+        entities_stop(k->entities);
     log_info(&r->base.logger, "Stopped watching");
 }
 

@@ -54,5 +54,7 @@ void entities_state(struct entities *e, const struct k8s_stream *stream);
 void entities_activate(struct entities *e, struct position position);
 void entities_deactivate(struct entities *e);
 void entities_room(struct entities *e); /* exporters take batches again */
+/* The watches are left: what changes from now on is not seen, until entities_state says that a stream is synced again. */
+void entities_stop(struct entities *e);
 
 #endif

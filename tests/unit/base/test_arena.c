@@ -88,6 +88,31 @@ static void test_zeroed(void **state)
     arena_deinit(&a);
 }
 
+/* After a reset one block is used again; large ones are gone. */
+static void test_reset(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a, 1024);
+    arena_reset(&a);
+    char *first = arena_alloc(&a, 100);
+    arena_reset(&a);
+    assert_ptr_equal(arena_alloc(&a, 100), first);
+    for (int i = 0; i < 1000; i++)
+        memset(arena_alloc(&a, 500), i, 500);
+    memset(arena_alloc(&a, 200000), 1, 200000);
+    arena_reset(&a);
+    assert_int_equal(a.used_bytes, 0);
+    char *kept = arena_alloc(&a, 60000); /* the last block was of 64 KiB */
+    arena_reset(&a);
+    assert_ptr_equal(arena_alloc(&a, 60000), kept);
+    arena_deinit(&a);
+    arena_alloc(&a, 200000);
+    arena_reset(&a); /* a first block of that size is not kept */
+    assert_null(a.head);
+    arena_deinit(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +120,7 @@ int main(void)
         cmocka_unit_test(test_zero_size_is_unique),
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_zeroed),
+        cmocka_unit_test(test_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -360,6 +360,12 @@ static void test_rollback(void **state)
     }
     model_check(&m, PODS);
     assert_true(m.events > 80 + 300);
+    /* No pod is there twice, in an old form and in a new one. */
+    for (uint32_t d = 0; d < 8; d++) {
+        char path[100];
+        snprintf(path, sizeof path, PODS "?labelSelector=app%%3Dapp-%05u", d);
+        assert_in_range(count_of(path), 1, 10);
+    }
     model_deinit(&m);
     watch_end(&x);
 }

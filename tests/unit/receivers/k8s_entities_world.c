@@ -38,6 +38,12 @@ bool receiver_has_room(struct receiver *receiver, enum signal signal)
     return r->room > 0;
 }
 
+int64_t receiver_lease_duration_ns(const struct receiver *receiver)
+{
+    const struct replica *r = CONTAINER_OF(receiver, const struct replica, receiver);
+    return r->lease_duration_ns;
+}
+
 static void print_map(struct buf *b, const struct value *v)
 {
     assert_int_equal(v->kind, VALUE_MAP);
@@ -176,6 +182,7 @@ struct replica *replica_new(struct loop *loop, int64_t interval_ns, const char *
     r->k.config = &r->config;
     r->k.streams = r->streams;
     r->room = NOT_LIMITED;
+    r->lease_duration_ns = 30 * SECOND;
     for (int kind = 0; kind < KIND_COUNT; kind++) {
         r->k.kind_first[kind] = r->k.stream_count;
         str rest = str_from(namespaces), namespace;

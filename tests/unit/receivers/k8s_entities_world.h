@@ -32,7 +32,7 @@ struct handed_over {
     size_t arena_bytes;
     int64_t time_ns;
 };
-enum { WORLD_STREAMS_MAX = 32, NOT_LIMITED = 1000000 };
+enum { WORLD_STREAMS_MAX = 600, NOT_LIMITED = 1000000 };
 struct replica {
     struct loop *loop;
     struct object_pool pool;
@@ -42,6 +42,7 @@ struct replica {
     struct watch watches[WORLD_STREAMS_MAX];
     struct k8s_stream streams[WORLD_STREAMS_MAX];
     struct logger logger;
+    int64_t lease_duration_ns; /* 30 s unless the test says otherwise */
     size_t room;      /* batches that exporters still take */
     bool gate_closed;
     struct handed_over *batches;

@@ -255,6 +255,11 @@ void entities_room(struct entities *e)
     (void)e;
     note("room ");
 }
+void entities_stop(struct entities *e)
+{
+    (void)e;
+    note("stop ");
+}
 
 /* ---- one receiver ---- */
 
@@ -775,7 +780,7 @@ static void test_entity_events(void **state)
     assert_int_equal(emitted_count, 0);
     w.type->stop(&w.receiver);
     w.type->destroy(&w.receiver);
-    assert_string_equal(calls, "new-spec added-Pod state activate-at room deactivate free ");
+    assert_string_equal(calls, "new-spec added-Pod state activate-at room deactivate stop free ");
     world_free(&w);
 }
 

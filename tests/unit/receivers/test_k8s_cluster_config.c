@@ -6,7 +6,6 @@
 
 #include "kube/client.h"
 #include "receivers/k8s_cluster/config.h"
-#include "receivers/k8s_cluster/filter.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -91,7 +90,7 @@ static void test_defaults(void **state)
     for (size_t i = 0; i < ATTR_COUNT; i++)
         assert_int_equal(c->resource_attributes.items[i].enabled,
                          k8s_resource_attributes[i].enabled);
-    const struct k8s_metric_config *m = &c->metrics.items[K8S_SERVICE_ENDPOINT_COUNT];
+    const struct metric_config *m = &c->metrics.items[K8S_SERVICE_ENDPOINT_COUNT];
     assert_int_equal(m->attribute_mask, k8s_metrics[K8S_SERVICE_ENDPOINT_COUNT].attributes);
     assert_int_equal(m->attributes.count, 3);
     assert_int_equal(m->aggregation, AGGREGATE_AVG);
@@ -139,13 +138,13 @@ static void test_all_keys(void **state)
     assert_true(c->spec_image_fallback);
     assert_false(k8s_metric_enabled(c, K8S_POD_PHASE));
     assert_true(k8s_metric_enabled(c, K8S_NODE_CONDITION));
-    const struct k8s_metric_config *m = &c->metrics.items[K8S_SERVICE_ENDPOINT_COUNT];
+    const struct metric_config *m = &c->metrics.items[K8S_SERVICE_ENDPOINT_COUNT];
     assert_true(m->enabled);
     assert_int_equal(m->attribute_mask, POINT(ENDPOINT_CONDITION));
     assert_int_equal(m->aggregation, AGGREGATE_SUM);
     assert_false(k8s_attribute_enabled(c, ATTR_POD_UID));
     assert_true(k8s_attribute_enabled(c, ATTR_NAMESPACE_NAME));
-    const struct k8s_attribute_config *a = &c->resource_attributes.items[ATTR_NAMESPACE_NAME];
+    const struct attribute_config *a = &c->resource_attributes.items[ATTR_NAMESPACE_NAME];
     assert_int_equal(a->metrics_include.count, 2);
     assert_int_equal(a->metrics_exclude.count, 1);
     arena_deinit(&d.arena);
@@ -262,48 +261,13 @@ static void test_round_trip(void **state)
     buf_deinit(&second);
 }
 
-static bool finds(const char *regexp, const char *text)
-{
-    struct err err;
-    struct text_pattern *p = text_pattern_new(str_from(regexp), &err);
-    if (p == NULL)
-        fail_msg("%s: %s", regexp, err.text);
-    bool found = text_pattern_matches(p, str_from(text));
-    text_pattern_free(p);
-    return found;
-}
-
-static void test_patterns(void **state)
-{
-    (void)state;
-    struct err err;
-    assert_true(finds("b", "abc")); /* not anchored */
-    assert_false(finds("^b", "abc"));
-    assert_true(finds("^kube-.*m$", "kube-system"));
-    assert_false(finds("kube$", "kube\n")); /* as RE2: only at the very end */
-    assert_false(finds("a.b", "a\nb"));
-    assert_true(finds("(?s)a.b", "a\nb"));
-    assert_true(finds("(?i)KÄSE", "käse"));
-    assert_false(finds("\\d", "\u0663")); /* ASCII digits only */
-    assert_true(finds("(?P<name>x)+", "xx"));
-    assert_true(finds("\\p{Greek}", "α"));
-    assert_true(finds("", "anything"));
-    assert_false(finds("ab", "a\xffZ"));
-    assert_true(finds("b", "a\xff b")); /* bytes that are no UTF-8 are passed over */
-    /* exponential elsewhere: gives up */
-    assert_false(finds("^(a+)+$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"));
-    assert_null(text_pattern_new(STR("a\\C"), &err));
-    assert_null(text_pattern_new(STR("[z-a]"), &err));
-    assert_non_null(strstr(err.text, "error parsing regexp"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),      cmocka_unit_test(test_all_keys),
         cmocka_unit_test(test_namespaces),    cmocka_unit_test(test_simple_errors),
         cmocka_unit_test(test_metric_errors), cmocka_unit_test(test_attribute_errors),
-        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_round_trip),
     };
     return cmocka_run_group_tests_name("k8s_cluster_config", tests, NULL, NULL);
 }

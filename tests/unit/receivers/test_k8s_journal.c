@@ -303,6 +303,51 @@ static void test_where_the_journal_ends(void **state)
     }
 }
 
+static void test_how_long_changes_are_kept(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t lease_s, kept_s;
+    } cases[] = {{15, 30}, {2, 4}, {0, 60}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pair p = pair_new();
+        p.b->lease_duration_ns = cases[i].lease_s * SECOND;
+        put(p.b, "x", 101);
+        replica_run_ms(p.b, cases[i].kept_s * 1000 - 500);
+        assert_false(journal_is_empty(&p.b->k.entities->journal));
+        replica_run_ms(p.b, 2000);
+        assert_true(journal_is_empty(&p.b->k.entities->journal));
+        pair_free(&p);
+    }
+}
+
+/* The receiver was stopped and started again: who leaves a watch does not see what it sees. */
+static void test_watches_that_were_left(void **state)
+{
+    (void)state;
+    for (int changed = 0; changed < 2; changed++) {
+        struct pair p = pair_new();
+        put(p.a, "x", 101);
+        replica_run_ms(p.a, 100);
+        entities_deactivate(p.a->k.entities);
+        entities_stop(p.a->k.entities);
+        replica_forget(p.a);
+        if (changed)
+            put(p.a, "x", 102);
+        replica_run_ms(p.a, 2000);
+        replica_activate(p.a, replica_position(p.a));
+        replica_run_ms(p.a, 1000);
+        for (size_t i = 0; i < p.a->k.stream_count; i++)
+            entities_state(p.a->k.entities, &p.a->streams[i]);
+        replica_run_ms(p.a, 1000);
+        expect_pods(p.a, changed ? "50 102" : "", "");
+        put(p.a, "x", 103);
+        replica_run_ms(p.a, 1000);
+        expect_pods(p.a, "103", "");
+        pair_free(&p);
+    }
+}
+
 /* The last change that left is the last one that was sent: nothing is missing. */
 static void test_the_very_end_of_the_journal(void **state)
 {
@@ -405,6 +450,45 @@ static void test_a_position_that_cannot_be_used(void **state)
         pair_free(&p);
     }
     replica_free(other);
+}
+
+/* More streams than a position has room for: those of pods, which come first, keep their marks. */
+static void test_very_many_streams(void **state)
+{
+    (void)state;
+    struct buf namespaces;
+    buf_init(&namespaces, 4 * KIB);
+    buf_text(&namespaces, "shop");
+    for (int i = 1; i < 40; i++)
+        buf_printf(&namespaces, " n%d", i);
+    struct replica *a = replica_new(loop, 0, buf_cstr(&namespaces));
+    struct replica *b = replica_new(loop, 0, buf_cstr(&namespaces));
+    struct entities *e = b->k.entities;
+    assert_true(e->stream_count > 400);
+    put(a, "x", 101);
+    put(b, "x", 101);
+    put_named(a, KIND_PERSISTENT_VOLUME_CLAIM, "claim", 102, false);
+    put_named(b, KIND_PERSISTENT_VOLUME_CLAIM, "claim", 102, false);
+    replica_sync(a, 200);
+    replica_sync(b, 200);
+    /* Bookmarks, far from each other. */
+    for (size_t i = 0; i < a->k.stream_count; i++) {
+        replica_set_version(&a->streams[i], 90000000 - i * 200000);
+        replica_set_version(&b->streams[i], 90000000 - i * 200000);
+    }
+    replica_run_ms(a, 2000);
+    replica_activate(a, "");
+    replica_run_ms(a, 100);
+    const char *position = replica_position(a);
+    assert_true(strlen(position) > LIMIT_POSITION_BYTES / 2 &&
+                strlen(position) <= LIMIT_POSITION_BYTES);
+    replica_activate(b, position);
+    replica_run_ms(b, 100);
+    assert_int_equal(replica_count(b, "state k8s.pod "), 0);
+    assert_int_equal(replica_count(b, "state k8s.persistentvolumeclaim"), 1);
+    replica_free(a);
+    replica_free(b);
+    buf_deinit(&namespaces);
 }
 
 /* A cold replica: it has no journal, but the fingerprint may show that none is needed. */
@@ -701,11 +785,14 @@ int main(void)
         TEST(test_a_young_successor_in_a_quiet_cluster),
         TEST(test_a_successor_that_is_behind),
         TEST(test_where_the_journal_ends),
+        TEST(test_how_long_changes_are_kept),
+        TEST(test_watches_that_were_left),
         TEST(test_the_very_end_of_the_journal),
         TEST(test_a_bounded_journal),
         TEST(test_a_leader_without_room_for_too_long),
         TEST(test_a_leader_without_room_for_a_while),
         TEST(test_a_position_that_cannot_be_used),
+        TEST(test_very_many_streams),
         TEST(test_a_cold_successor),
         TEST(test_versions_that_went_back_while_leading),
         TEST(test_a_position_of_another_history),

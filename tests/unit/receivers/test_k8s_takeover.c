@@ -383,6 +383,16 @@ static void check(const struct run *run)
     }
 }
 
+static uint64_t running_seed; /* 0: none */
+
+static int tell_seed(void **state)
+{
+    (void)state;
+    if (running_seed != 0)
+        print_error("failed with TAKEOVER_SEED=%" PRIu64 "\n", running_seed);
+    return 0;
+}
+
 static void test_take_overs(void **state)
 {
     (void)state;
@@ -392,7 +402,7 @@ static void test_take_overs(void **state)
     size_t take_overs = 0, gaps = 0;
     struct run *run = mem_alloc(sizeof *run);
     for (uint64_t seed = first; seed < first + runs; seed++) {
-        print_message("seed %" PRIu64 "\r", seed);
+        running_seed = seed;
         begin(run, seed);
         for (int i = 0; i < STEPS; i++)
             step(run);
@@ -406,6 +416,7 @@ static void test_take_overs(void **state)
         mem_free(run->position);
     }
     mem_free(run);
+    running_seed = 0;
     print_message("%" PRIu64 " runs, %zu take-overs, %zu of them with a gap\n", runs, take_overs,
                   gaps);
     assert_true(take_overs > runs && gaps < take_overs / 2);
@@ -413,6 +424,6 @@ static void test_take_overs(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_take_overs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test_teardown(test_take_overs, tell_seed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -336,14 +336,14 @@ static void test_help_and_version(void **state)
 
 /* ---- migrate ---- */
 
-#define OLD                                                                                        \
+#define OLD                                                                                         \
     "receivers: {singleton_receiver_creator/a: {leader_election: {lease_name: l, lease_namespace: " \
-    "n}, receiver: {dummy: }}} # old\n"                                                            \
-    "exporters: {debug: }\n"                                                                       \
-    "service: {pipelines: {metrics: {receivers: [singleton_receiver_creator/a], exporters: "       \
+    "n}, receiver: {dummy: }}} # old\n"                                                             \
+    "exporters: {debug: }\n"                                                                        \
+    "service: {pipelines: {metrics: {receivers: [singleton_receiver_creator/a], exporters: "        \
     "[debug]}}}\n"
 #define NEW                                                                                        \
-    "extensions:\n  k8s_leader_elector/a:\n    lease_name: l\n    lease_namespace: n\n"              \
+    "extensions:\n  k8s_leader_elector/a:\n    lease_name: l\n    lease_namespace: n\n"            \
     "receivers: {dummy: {k8s_leader_elector: k8s_leader_elector/a}} # old\n"                       \
     "exporters: {debug: }\n"                                                                       \
     "service: {pipelines: {metrics: {receivers: [dummy], exporters: [debug]}}, extensions: "       \
@@ -379,14 +379,16 @@ static void test_migrate(void **state)
     assert_string_equal(f->out, NEW);
     snprintf(words, sizeof words, "\n%s: can be migrated\n", old);
     assert_contains(f->errors, words);
-    assert_contains(f->errors, "receiver=\"dummy//singleton_receiver_creator/a\" to receiver=\"dummy\"");
+    assert_contains(f->errors,
+                    "receiver=\"dummy//singleton_receiver_creator/a\" to receiver=\"dummy\"");
     assert_file(old, OLD);
 
     assert_int_equal(RUN(f, "migrate", "--diff", old, f->good_path), 0);
     snprintf(words, sizeof words, "--- %s\n+++ %s\n@@ -1,3 +1,7 @@\n-receivers: ", old, old);
     assert_ptr_equal(strstr(f->out, words), f->out);
     assert_contains(f->out, "\n exporters: {debug: }\n-service: ");
-    snprintf(words, sizeof words, "%s: has no singleton_receiver_creator, unchanged\n", f->good_path);
+    snprintf(words, sizeof words, "%s: has no singleton_receiver_creator, unchanged\n",
+             f->good_path);
     assert_contains(f->errors, words);
     assert_file(old, OLD);
 
@@ -438,7 +440,8 @@ static void test_migrate_partly(void **state)
 static void test_migrate_usage(void **state)
 {
     struct fixture *f = *state;
-    refused(f, RUN(f, "migrate"), "Error: which file? baton migrate [--in-place] [--diff] FILE...\n");
+    refused(f, RUN(f, "migrate"),
+            "Error: which file? baton migrate [--in-place] [--diff] FILE...\n");
     refused(f, RUN(f, "migrate", f->good_path, f->bad_path),
             "Error: several files would run into one on stdout");
     refused(f, RUN(f, "migrate", "--config=x"), "Error: unknown flag: --config (of migrate)\n");

@@ -15,7 +15,7 @@
 #include "settings_fakes.h"
 #include "tests/unit/config/sorted_tree.h"
 
-enum { ROUNDS = 3000, PART_MAX = 6 };
+enum { ROUNDS = 1000, PART_MAX = 6 };
 
 static uint64_t only_seed;
 

@@ -225,42 +225,59 @@ static void test_bad_texts(void **state)
     assert_non_null(strstr(check(str_make("[\0001]", 4), &err), "expected a value"));
 }
 
+static const char *skip_error(str text, struct err *err)
+{
+    *err = (struct err){0};
+    struct exact e = exact_new(text);
+    json_skip(&e.j);
+    (void)!json_finish(&e.j, err);
+    mem_free(e.data);
+    return err->text;
+}
+
 static void test_depth(void **state)
 {
     (void)state;
     struct err err;
-    for (int depth = 62; depth < 68; depth++) {
+    static char text[8 * 10010];
+    static const int depths[] = {1, 63, 64, 65, 128, 9999, 10000, 10001, 10005};
+    for (size_t n = 0; n < COUNT_OF(depths); n++) {
         for (int kind = 0; kind < 3; kind++) {
-            char text[1000] = "";
+            int depth = depths[n];
             size_t len = 0;
             for (int i = 0; i < depth; i++)
                 len += (size_t)snprintf(text + len, sizeof text - len, "%s",
-                                        kind == 1 || (kind == 2 && i % 2) ? "{\"a\":" : "[");
+                                        kind == 1 || (kind == 2 && i % 3) ? "{\"a\":" : "[");
             if (kind == 1 || kind == 2)
                 len += (size_t)snprintf(text + len, sizeof text - len, "1");
             for (int i = depth - 1; i >= 0; i--)
-                text[len++] = kind == 1 || (kind == 2 && i % 2) ? '}' : ']';
-            const char *error = check(str_make(text, len), &err);
-            if (depth <= 64)
+                text[len++] = kind == 1 || (kind == 2 && i % 3) ? '}' : ']';
+            const char *error = skip_error(str_make(text, len), &err);
+            if (depth <= 10000)
                 assert_string_equal(error, "");
             else
-                assert_non_null(strstr(error, "more than 64 deep"));
+                assert_non_null(strstr(error, "more than 10000 deep"));
+            if (depth > 10000 || depth == 1)
+                continue;
+            text[len - 1] = text[len - 1] == ']' ? '}' : ']'; /* the outermost, wrong */
+            assert_non_null(strstr(skip_error(str_make(text, len), &err), "expected a comma or"));
         }
     }
-    /* What was entered counts too when the rest is skipped. */
-    char text[130];
-    memset(text, '[', 65);
-    memset(text + 65, ']', 65);
-    for (int entered = 0; entered < 65; entered++) {
-        struct json j;
-        json_init(&j, str_make(text, 130));
-        for (int i = 0; i < entered; i++) {
-            assert_true(json_array(&j));
-            assert_true(json_item(&j));
-        }
-        json_skip(&j);
-        assert_true(json_failed(&j));
+    /* What the caller enters is bounded by what struct json has room for; the rest may be skipped. */
+    memset(text, '[', 80);
+    memset(text + 80, ']', 80);
+    struct json j;
+    json_init(&j, str_make(text, 160));
+    for (int i = 0; i < 64; i++) {
+        assert_true(json_array(&j));
+        assert_true(json_item(&j));
     }
+    struct json other = j;
+    json_skip(&j);
+    assert_false(json_failed(&j));
+    assert_false(json_array(&other));
+    assert_true(json_failed(&other));
+    assert_non_null(strstr(other.error, "more than 64 deep"));
 }
 
 static void test_pull(void **state)

@@ -20,9 +20,9 @@ import (
 
 // sink is where all listeners' Export calls end.
 type sink struct {
-	summary bool
-	faults  faults
-	counts  counts
+	summary, light bool
+	faults         faults
+	counts         counts
 
 	writing sync.Mutex
 	out     io.Writer
@@ -45,6 +45,9 @@ func (s *sink) export(ctx context.Context, peer, signal string, request proto.Me
 	switch {
 	case fault != nil && fault.Code != 0:
 		r.Refused = fault.Code
+	case s.light:
+		r.Headers = nil
+		r.Resources, r.Summary = summarizeLight(request)
 	case s.summary:
 		r.Headers, r.Resources, r.Summary = nil, resourceCount(request), summarize(request)
 	default:
@@ -56,7 +59,13 @@ func (s *sink) export(ctx context.Context, peer, signal string, request proto.Me
 	if err := s.write(&r); err != nil {
 		return nil, status.Errorf(codes.Internal, "otlpsink: %v", err)
 	}
-	s.counts.addExport(signal, r.Refused != 0, pointCount(request))
+	points := 0
+	if r.Summary != nil {
+		points = r.Summary.Points
+	} else {
+		points = pointCount(request)
+	}
+	s.counts.addExport(signal, r.Refused != 0, points)
 	if fault == nil {
 		return nil, nil
 	}

@@ -46,7 +46,7 @@ type options struct {
 	control, out               string
 	tlsCert, tlsKey, tlsClient string
 	maxRecvMiB                 int
-	summary                    bool
+	summary, light             bool
 }
 
 func parseFlags() options {
@@ -60,6 +60,7 @@ func parseFlags() options {
 	flag.StringVar(&o.tlsClient, "tls-client-ca", "", "demand client certificates of this CA")
 	flag.IntVar(&o.maxRecvMiB, "max-recv-mib", 4, "largest message taken")
 	flag.BoolVar(&o.summary, "summary", false, "write counts and timestamps instead of the content")
+	flag.BoolVar(&o.light, "light", false, "the same for metrics only, without decoding them and without names")
 	flag.Parse()
 	if len(o.listen) == 0 {
 		o.listen = list{"127.0.0.1:0"}
@@ -89,7 +90,7 @@ func run(o options) error {
 		defer file.Close()
 		out = file
 	}
-	s := &sink{out: out, summary: o.summary}
+	s := &sink{out: out, summary: o.summary, light: o.light}
 
 	failed := make(chan error, len(o.listen)+1)
 	var servers []*grpc.Server
@@ -119,11 +120,15 @@ func run(o options) error {
 }
 
 func newServer(s *sink, peer string, creds credentials.TransportCredentials, maxRecvBytes int) *grpc.Server {
-	server := grpc.NewServer(
+	settings := []grpc.ServerOption{
 		grpc.Creds(creds),
 		grpc.MaxRecvMsgSize(maxRecvBytes),
 		grpc.StatsHandler(&watcher{counts: &s.counts}),
-	)
+	}
+	if s.light {
+		settings = append(settings, grpc.ForceServerCodecV2(lightCodec{}))
+	}
+	server := grpc.NewServer(settings...)
 	colmetrics.RegisterMetricsServiceServer(server, &metricsService{sink: s, peer: peer})
 	collogs.RegisterLogsServiceServer(server, &logsService{sink: s, peer: peer})
 	coltrace.RegisterTraceServiceServer(server, &traceService{sink: s, peer: peer})

@@ -13,11 +13,13 @@ import (
 	colmetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
+	resource "go.opentelemetry.io/proto/otlp/resource/v1"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 )
 
 func request() *colmetrics.ExportMetricsServiceRequest {
@@ -85,6 +87,26 @@ func TestContent(t *testing.T) {
 	}
 }
 
+func TestResource(t *testing.T) {
+	_, out, client := startSink(t, false)
+	r := request()
+	r.ResourceMetrics[0].Resource = &resource.Resource{
+		Attributes: []*common.KeyValue{{Key: "uid", Value: &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: "a"}}}, {Key: "uid"}},
+		EntityRefs: []*common.EntityRef{{Type: "k8s.pod", IdKeys: []string{"uid"}, DescriptionKeys: []string{"name"}}},
+	}
+	if _, err := client.Export(context.Background(), r); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`"attrs":{"uid":"a","uid (again)":null}`,
+		`"entities":[{"type":"k8s.pod","id":["uid"],"description":["name"]}]`,
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %s in %s", want, out)
+		}
+	}
+}
+
 func TestSummary(t *testing.T) {
 	_, out, client := startSink(t, true)
 	if _, err := client.Export(context.Background(), request()); err != nil {
@@ -147,5 +169,24 @@ func TestFaults(t *testing.T) {
 	if got.Connections != 1 || got.Exports["metrics"] != 2 || got.Refused != 3 || got.Points != 10 ||
 		got.Errors["Unavailable"] != 2 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// What is counted without decoding is what is counted after it.
+func TestLight(t *testing.T) {
+	encoded, err := proto.Marshal(request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := &colmetrics.ExportMetricsServiceRequest{}
+	raw.ProtoReflect().SetUnknown(encoded)
+	resources, light := summarizeLight(raw)
+	full := summarize(request())
+	if resources != resourceCount(request()) || light.Points != full.Points || light.Min != full.Min || light.Max != full.Max {
+		t.Errorf("%d resources, %+v instead of %+v", resources, light, full)
+	}
+	for cut := range encoded {
+		raw.ProtoReflect().SetUnknown(encoded[:cut])
+		summarizeLight(raw) // does not panic
 	}
 }

@@ -11,7 +11,7 @@
  * full name such as \p{Greek} are in both) is listed in docs/components/k8s_cluster.md. Unlike RE2
  * a search could take exponential time: it gives up after LIMIT_PATTERN_STEPS.
  */
-#include "receivers/k8s_cluster/filter.h"
+#include "service/text_pattern.h"
 
 #include "base/limits.h"
 

@@ -1,6 +1,6 @@
 /* Texts that a metrics_include or metrics_exclude entry of the configuration matches. */
-#ifndef RECEIVERS_K8S_CLUSTER_FILTER_H
-#define RECEIVERS_K8S_CLUSTER_FILTER_H
+#ifndef SERVICE_TEXT_PATTERN_H
+#define SERVICE_TEXT_PATTERN_H
 
 #include "base/err.h"
 

@@ -5,10 +5,7 @@
  * Case and the choice between - and _ do not count. At most a third of the word may differ, at most
  * three characters: a worse guess would mislead. Words longer than WORD_BYTES_MAX get no guess.
  */
-#include <stdlib.h>
-
-#include "base/limits.h"
-#include "config/config.h"
+#include "base/nearest.h"
 
 enum { WORD_BYTES_MAX = 63, EDITS_MAX = 3 };
 
@@ -42,7 +39,7 @@ static size_t edit_distance(str a, str b)
     return rows[a.len % 3][b.len];
 }
 
-str config_nearest(str word, const str *candidates, size_t count)
+str nearest_word(str word, const str *candidates, size_t count)
 {
     if (word.len == 0 || word.len > WORD_BYTES_MAX)
         return STR_NONE;
@@ -58,27 +55,4 @@ str config_nearest(str word, const str *candidates, size_t count)
         }
     }
     return best;
-}
-
-static int compare_str(const void *a, const void *b)
-{
-    return str_compare(*(const str *)a, *(const str *)b);
-}
-
-str config_choices(struct arena *a, str word, str *words, size_t count)
-{
-    str nearest = config_nearest(word, words, count);
-    if (count > 0)
-        qsort(words, count, sizeof *words, compare_str);
-    struct buf b;
-    buf_init(&b, ERR_TEXT_MAX);
-    for (size_t i = 0; i < count; i++) {
-        buf_text(&b, i == 0 ? "" : ", ");
-        buf_str(&b, words[i]);
-    }
-    if (nearest.len > 0)
-        buf_printf(&b, "; did you mean \"%.*s\"?", STR_ARG(nearest));
-    str text = arena_str(a, buf_view(&b));
-    buf_deinit(&b);
-    return text;
 }
