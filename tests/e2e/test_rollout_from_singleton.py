@@ -14,7 +14,7 @@ from harness.world import INTERVAL, SHORT, SHORT_DURATION
 pytestmark = pytest.mark.only("apiserver")
 
 POLL_S = 0.5 * 2.2  # how late a candidate may see that the Lease is free: retry period with client-go's jitter
-SLACK_S = 1.0
+SLACK_S = 1.5  # a busy machine; less than the Lease without a release
 
 
 class Rollout:
