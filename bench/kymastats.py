@@ -5,8 +5,9 @@
   bench/kymastats.py --sizes 100 --interval 5 --ticks 3 ...
 
 One after the other: the listing program (tests/peers/cmd/crlister: it lists, decodes and counts points, and emits nothing), baton with the
-exporter `nop` (which does as much), and baton that sends to an OTLP sink in Go over cleartext gRPC. Objects have three conditions and a
-state, and do not change, but for the row "with changes": --churn new statuses a second.
+exporter `nop` (which does as much), and baton that sends to an OTLP sink in Go over cleartext gRPC (that encodes and sends all points, which
+the listing program does not; the same limit is laid on it). Objects have three conditions and a state, and do not change, but for the last
+row: --churn new statuses a second.
 
 "CPU a tick" is user and system time of all threads over the measured intervals, all that happens between ticks included, divided by their
 number. Resident memory is that at the end of each interval; its peak includes the start. Requests are counted by the API server: the
@@ -137,7 +138,8 @@ def measure(kind, bench, group, objects, options, folder, churn=0):
         scale = HOUR / seconds
         result = {
             "cpu": (cpu_seconds(pid) - cpu) / options.ticks, "rss": statistics.median(resident), "start_cpu": start_cpu,
-            "bytes": (bytes_read(pid, port) - read) * scale, "peak": program.process.memory()["VmHWM"] / MIB,
+            "bytes": (bytes_read(pid, port) - read) * scale,  # below zero: it has another connection now
+            "log": [text for text in program.process.err.texts() if "watch" in text.lower()], "peak": program.process.memory()["VmHWM"] / MIB,
             "requests": {verb: count - requests.get(verb, 0) for verb, count in after.items() if count > requests.get(verb, 0)},
             "open": bench.counted("apiserver_longrunning_requests", group).get("WATCH", 0), "scale": scale,
         }
@@ -190,10 +192,12 @@ class Report:
             others = sum(count for verb, count in r["requests"].items() if verb != "LIST")
             if "+" in kind:
                 others = 0  # those of the program that makes the changes
-            bytes_ratio = "" if not ours else f"1/{lister['bytes'] / r['bytes']:.0f}" if r["bytes"] else "none"
+            bytes_ratio = "" if not ours or r["bytes"] < 0 else f"1/{lister['bytes'] / r['bytes']:.0f}" if r["bytes"] else "none"
             print(f"  {name:26} {r['cpu'] * 1000:15.2f} {'1/%.0f%s' % (cpu_ratio, marks[0]) if ours else '':>12} {'%.1f%s' % (r['rss'], marks[1]):>12} "
                   f"{r['peak']:10.1f} {r['start_cpu']:12.2f} {'%.0f%s' % (lists * r['scale'], marks[2]):>9} {others * r['scale']:8.0f} "
-                  f"{r['open']:8} {r['bytes'] / 1000:11.0f} {bytes_ratio:>9}  {'/'.join(str(n) for n in r.get('points', ['']))}")
+                  f"{r['open']:8} {'reopened' if r['bytes'] < 0 else '%.0f' % (r['bytes'] / 1000):>11} {bytes_ratio:>9}  {'/'.join(str(n) for n in r.get('points', ['']))}")
+            for text in r["log"] if ours and lists > 0 else ():
+                print(f"    {text[:400]}")
         sys.stdout.flush()
 
 
