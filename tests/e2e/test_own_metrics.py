@@ -56,9 +56,7 @@ def test_leader_and_standby_through_a_hand_over(world):
     with pytest.raises(OSError):
         fetch(ports["a"])
     # A foreign hand takes the Lease: the term is lost.
-    lease = world.api.lease(world.lease)
-    lease["spec"]["holderIdentity"] = "somebody-else"
-    world.api.request("PUT", f"/apis/coordination.k8s.io/v1/namespaces/default/leases/{world.lease}", lease)
+    world.api.edit_lease(world.lease, lambda lease: lease["spec"].update(holderIdentity="somebody-else"))
     wait_until(lambda: election(world, ports["b"], "terms_lost") == 1, 20, "b lost its term")
     assert page(ports["b"]).get("otelcol_receiver_singleton_lease_lost_total", lease=world.lease) == 2
     assert b.alive()
