@@ -47,6 +47,13 @@
 #define LIMIT_HTTP_URL_BYTES (16 * KIB)        /* continue tokens are long; servers refuse more */
 #define LIMIT_HTTP_ROOTS_BYTES (4 * MIB)       /* the system's file of root certificates, when it must be read whole (about 200 KiB) */
 
+/* -- HTTP server -- */
+#define LIMIT_HTTP_SERVER_CONNECTIONS 16       /* of one port at once; more wait: a few scrapers and a person read these pages */
+#define LIMIT_HTTP_SERVER_REQUEST_MS 10000     /* from the one before, or the beginning, until it is answered; then the connection ends */
+#define LIMIT_HTTP_SERVER_REQUEST_BYTES (16 * KIB) /* memory of one connection: request line and headers */
+#define LIMIT_HTTP_SERVER_BODY_BYTES (4 * MIB) /* of a page: 10,000 series of 200 bytes are 2 MiB */
+#define LIMIT_OWN_METRICS_RETRY_MS 30000       /* the default address was taken: tried again so often */
+
 /* -- Kubernetes -- */
 #define LIMIT_LEASE_BYTES (1 * MIB)            /* a Lease with 256 KiB of annotations (the most), escaped, named again in managedFields */
 #define LIMIT_TOKEN_BYTES (64 * KIB)           /* a bearer token; a server refuses longer headers */
