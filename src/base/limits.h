@@ -34,7 +34,7 @@
 #define LIMIT_HTTP_ERROR_BODY_BYTES (64 * KIB) /* what is kept of an error's body */
 #define LIMIT_HTTP_HEADER_BYTES (64 * KIB)     /* all headers of one answer */
 #define LIMIT_HTTP_LONG_STREAMS 90             /* watches of one curl multi: kube-apiserver allows 100 streams a connection */
-#define LIMIT_HTTP_BUFFER_BYTES (16 * KIB)     /* received at a time; libcurl handles up to 100 of them in one go, and a handler has 10 ms */
+#define LIMIT_HTTP_BUFFER_BYTES (16 * KIB)     /* received at a time; libcurl may handle 100 of them in one go, and a handler has 10 ms */
 #define LIMIT_HTTP_STREAM_PIECE_BYTES (2 * KIB) /* the same for answers that are decoded as they come, of several transfers in one go */
 #define LIMIT_HTTP_UPLOAD_BYTES (64 * KIB)     /* sent at a time */
 #define LIMIT_HTTP_CONNECT_TIMEOUT_MS 10000    /* name, TCP, proxy and TLS together, unless the configuration says otherwise */
