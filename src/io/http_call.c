@@ -47,8 +47,10 @@ bool http_call_line(struct http_call *call, str text)
         return false;
     data_arrived(call);
     enum http_line line = http_response_feed(&call->response, text);
-    /* On HTTP/2 the stream says where it ends; libcurl would stop at the length and lose the trailers. */
-    if (call->pool != NULL && call->response.http2 && !call->response.head_done)
+    /* On HTTP/2 the stream says where it ends; libcurl would stop at the length and lose the trailers.
+     * With small pieces the stream may say it late. */
+    if (call->pool != NULL && call->response.http2 && !call->response.head_done &&
+        !call->small_pieces)
         curl_easy_setopt(call->easy, CURLOPT_IGNORE_CONTENT_LENGTH, 1L);
     switch (line) {
     case HTTP_LINE_TOO_LARGE:
@@ -508,6 +510,7 @@ struct http_call *http_call_new(struct http_client *client, const struct http_re
     call->method = str_dup(str_from(request->method));
     call->url = str_dup(request->url);
     call->stream = request->stream;
+    call->small_pieces = request->small_pieces;
     call->on_headers = request->on_headers;
     call->on_data = request->on_data;
     call->on_done = request->on_done;

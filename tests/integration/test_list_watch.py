@@ -39,7 +39,7 @@ class Watches(peers.Process):
 
     def __init__(self, kubeconfig, resources, **options):
         self.resources = list(resources)
-        settings = {"backoff_ms": 100, "backoff_max_ms": 2000, "qps": 100, "burst": 100, **options}
+        settings = {"backoff_ms": 100, "backoff_max_ms": 500, "qps": 100, "burst": 100, **options}
         super().__init__([DRIVER, kubeconfig, *(f"{key}={value}" for key, value in settings.items()), *resources], stdin=subprocess.PIPE)
 
     def ask(self, line, timeout=WAIT_S):
