@@ -25,7 +25,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests"))
 from harness.api import ApiServer, Sink  # noqa: E402
 from harness.meter import Meter, bytes_read, cpu_seconds, latency_seconds  # noqa: E402
 from harness.processes import BATON, PEERS  # noqa: E402
-from harness.replicas import Baton, GoCollector  # noqa: E402
+from harness.replicas import Baton, GoCollector, decode  # noqa: E402
 
 BENCH_TICK = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(BATON))), "bench", "bench_tick")
 MIB = 1 << 20
@@ -88,7 +88,8 @@ class Run:
         if churn:
             churn(0)
         result["peak"] = self.process.memory()["VmHWM"] / MIB
-        result["slow"] = [text for text in self.process.err.texts() if "held up the event loop" in text]
+        lines = [decode(text) for text in self.process.err.texts()]
+        result["slow"] = [f"{line['handler']}, {line['milliseconds']} ms" for line in lines if "held up the event loop" in line.get("msg", "")]
         return result
 
     def stop(self):
@@ -162,8 +163,8 @@ class Table:
         slow = [text for r in results.values() for text in r["slow"]]
         if ours:
             line("handlers over 10 ms", str(len(slow)))
-            for text in slow[:3]:
-                print(f"    {text[:200]}")
+            for text in slow[:5]:
+                print(f"    {text}")
         sys.stdout.flush()
 
 

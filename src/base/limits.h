@@ -34,7 +34,9 @@
 #define LIMIT_HTTP_ERROR_BODY_BYTES (64 * KIB) /* what is kept of an error's body */
 #define LIMIT_HTTP_HEADER_BYTES (64 * KIB)     /* all headers of one answer */
 #define LIMIT_HTTP_LONG_STREAMS 90             /* watches of one curl multi: kube-apiserver allows 100 streams a connection */
-#define LIMIT_HTTP_BUFFER_BYTES (16 * KIB)     /* of one transfer; libcurl handles up to 100 of them in one go, and a handler has 10 ms */
+#define LIMIT_HTTP_BUFFER_BYTES (16 * KIB)     /* received at a time; libcurl may handle 100 of them in one go, and a handler has 10 ms */
+#define LIMIT_HTTP_STREAM_PIECE_BYTES (2 * KIB) /* the same for answers that are decoded as they come, of several transfers in one go */
+#define LIMIT_HTTP_UPLOAD_BYTES (64 * KIB)     /* sent at a time */
 #define LIMIT_HTTP_CONNECT_TIMEOUT_MS 10000    /* name, TCP, proxy and TLS together, unless the configuration says otherwise */
 #define LIMIT_HTTP_IDLE_POOL_MS 90000          /* connections without a request are closed after it; as in the reference */
 #define LIMIT_HTTP_IDLE_CONNECTIONS 10         /* kept open for later requests of one pool; senders of the reference default to 10 */
@@ -79,6 +81,7 @@
 #define LIMIT_SYNC_SILENCE_MS 60000            /* then the log names the kinds that a receiver still waits for */
 
 /* -- kymastats -- */
+#define LIMIT_FAILING_WAIT_MS 10000            /* for the first list of a resource whose requests fail: the others do not wait any longer */
 #define LIMIT_ODD_WARNINGS 10                  /* lines of one tick about odd objects; the rest is counted in one more line */
 
 /* -- election -- */

@@ -1,4 +1,6 @@
-"""k8s_cluster on a generated cluster: what it may take of memory, and a tick that meets a backend slower than itself."""
+"""k8s_cluster on a generated cluster: what it may take of memory, and a tick that meets a backend slower than itself.
+
+FULL_SIZE=1 runs the latter with 10,000 pods, a queue of 16 MiB and 5 s for each request, which takes two minutes."""
 import collections
 import json
 import os
@@ -13,6 +15,7 @@ from harness.replicas import Baton
 
 MIB = 1 << 20
 PODS = 10_000
+FULL_SIZE = bool(os.environ.get("FULL_SIZE"))
 STEADY_MAX = 32 * MIB
 PEAK_RATIO = 1.3
 REQUEST_MAX = 4 * MIB
@@ -102,10 +105,10 @@ def pods_of(server):
 def test_a_slow_backend_gets_each_object_once(cluster, collector):
     """A queue that holds a quarter of a tick, and a backend that takes its time for each request while pods come and go: what was there
     all the time is in the tick exactly once, nothing is in it twice, and nothing was lost."""
-    delay_ms = 700
-    server = cluster("pods=2000", "--churn", "100")
-    process, sink = collector(server, "2s", ("--control", "127.0.0.1:0", "--max-recv-mib", "4"), compression="none",
-                              sending_queue={"max_bytes": 2 * MIB, "num_consumers": 2})
+    pods, delay_ms, queue_bytes, consumers, interval = (PODS, 5000, 16 * MIB, 10, "10s") if FULL_SIZE else (2000, 700, 2 * MIB, 2, "2s")
+    server = cluster(f"pods={pods}", "--churn", "100")
+    process, sink = collector(server, interval, ("--control", "127.0.0.1:0", "--max-recv-mib", "4"), compression="none", timeout="30s",
+                              sending_queue={"max_bytes": queue_bytes, "num_consumers": consumers})
     control(sink, "fault", {"delay_ms": delay_ms, "times": -1})
     meter = Meter(process, sink)
     before = pods_of(server)

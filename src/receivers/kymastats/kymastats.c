@@ -8,7 +8,7 @@
  *
  * Invariants
  *  - a resource that is not served, forbidden or broken disturbs no other: what is forbidden or not
- *    served is not waited for, what fails is waited for LIMIT_SYNC_SILENCE_MS. What a watch cannot
+ *    served is not waited for, what fails is waited for LIMIT_FAILING_WAIT_MS. What a watch cannot
  *    do it says itself.
  *  - once ready, always ready: a resource that is installed later, or comes back, joins the ticks
  *    when its store is complete.
@@ -188,7 +188,7 @@ static bool start(struct receiver *r, struct err *err)
     k->is_delayed = k->config->has_initial_delay && k->config->initial_delay_ns > 0;
     if (k->is_delayed)
         loop_timer_set_after(&k->delay, k->config->initial_delay_ns);
-    loop_timer_set_after(&k->patience, LIMIT_SYNC_SILENCE_MS * MS);
+    loop_timer_set_after(&k->patience, LIMIT_FAILING_WAIT_MS * MS);
     for (size_t i = 0; i < k->stream_count; i++)
         watch_join(k->streams[i].watch, &k->streams[i].user);
     check_ready(k); /* after a reload the stores are full already */

@@ -5,7 +5,8 @@ DECIMAL = ("", "n", "u", "m", "k", "M", "G", "T", "P", "E")
 BINARY = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 QUOTA_KEYS = ("cpu", "memory", "limits.cpu", "limits.memory", "limits.ephemeral-storage", "requests.cpu", "requests.memory",
               "requests.ephemeral-storage", "requests.storage", "ephemeral-storage")
-PIECES = ("a", "b9", "x_y", "x__y", "x___y", "z-z", "z--z", "Q", "reg.io", "localhost", "10.0.0.1", "[::1]", "é", "", "0", "A.B", "sha256", "latest", "v1.2_3-X")
+PIECES = ("a", "b9", "x_y", "x__y", "x___y", "z-z", "z--z", "Q", "reg.io", "localhost", "10.0.0.1", "[::1]", "é", "", "0", "A.B", "sha256", "latest",
+          "v1.2_3-X")
 WORDS = ("Ready", "HTTP", "x", "X", "2", "42", "Go", "URL", "iPhone", "é", "Ω", "a1", "B2b", "PID", "OK", "ID3")
 MARKS = ("", "", "", "-", "_", ".", "/", " ", ":", "__", "-.", "+")
 

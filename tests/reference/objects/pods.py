@@ -107,7 +107,8 @@ def entries(k):
 IMAGES = [
     "nginx", "nginx:1.25", "library/nginx", "docker.io/library/nginx:1", "example.com:5000/a/b:test", "localhost:5000/x", "host:5000", "a.b/c:D_e.f-1",
     f"reg.io/x@sha256:{HEX}", f"reg.io/x:1.2@sha256:{HEX}", f"reg.io/x@sha512:{HEX * 2}", f"reg.io/x@md5:{HEX[:32]}", f"sha256:{HEX}", HEX,
-    f"sha256:{HEX[:63]}", f"reg.io/x@sha256:{HEX[:63]}", "UPPER/x:1", "UPPER", "a/B:1", "a//b:1", "/a", "a/", "a:", ":1", " a:1", "a b:1", "a:1 ", "[2001:db8::1]:5000/x:1",
+    f"sha256:{HEX[:63]}", f"reg.io/x@sha256:{HEX[:63]}", "UPPER/x:1", "UPPER", "a/B:1", "a//b:1", "/a", "a/", "a:", ":1", " a:1", "a b:1", "a:1 ",
+    "[2001:db8::1]:5000/x:1",
     "a__b/c:1", "a___b:1", "a.-b:1", "a---b:1", "-a:1", "a:.1", "a:-1", "a:" + "t" * 128, "a:" + "t" * 129, "reg.io/" + "n" * 248 + ":1",
     "reg.io/" + "n" * 249 + ":1", "ünï:1", "example.com/ü:1", "http://a/b:1", "a.b:80:1", "a:b:c", "xn--n3h.com/m:1", "EXAMPLE.com/a:1", "a@b", "@",
     "example.com/a:1@", "x@sha256:" + HEX.upper(), "a.b.c:8080/d_e__f-g--h/i:2", "1/2/3:4", "a/b@sha256:" + HEX + "@sha256:" + HEX,

@@ -48,7 +48,7 @@ struct server {
     /* how it is today */
     bool is_down, is_served, forbids_watch, forbids_list, is_silent;
     unsigned fail_per_mille, cut_per_mille, garbage_per_mille, write_per_mille;
-    int64_t quiet_until_ns;
+    bool is_quiet; /* since it was restored, the client has not seen it yet */
 };
 
 struct world {
@@ -157,6 +157,8 @@ static bool server_has(const struct server *s, uint32_t uid)
     return false;
 }
 
+static void end(struct world *w, struct list_watch_event event);
+
 /* An older state with its version, by a process that was started anew. */
 static void restore(struct world *w)
 {
@@ -166,11 +168,11 @@ static void restore(struct world *w)
     s->version = s->backup_version;
     s->history_count = 0;
     s->oldest = s->version;
-    s->quiet_until_ns = w->now_ns + 800 * SECOND; /* see watch_from */
+    s->is_quiet = true; /* see watch_from */
     w->token_valid = false;
     w->may_vanish = true;
-    if (w->is_open)
-        w->is_dead = true;
+    if (w->request != LW_REQUEST_NONE)
+        end(w, (struct list_watch_event){.broken = true});
 }
 
 static void restart(struct world *w)
@@ -310,7 +312,7 @@ static void take_snapshot(struct world *w)
 }
 
 /* A watch from a version that is not reached yet is silent until then; what happened before that version is never told. No client
- * can notice when the server passes that version before it was looked at, so the model is quiet for a while after a restore. */
+ * can notice when the server passes that version before it was looked at: nothing is written between a restore and the first contact. */
 static bool watch_from(struct world *w)
 {
     w->position = strtoull(w->m.resource_version, NULL, 10);
@@ -327,7 +329,7 @@ static bool accept_request(struct world *w)
         answer_status(w, random_status(w));
     else if (!s->is_served)
         answer_status(w, 404);
-    else if (is_watch(w) ? s->forbids_watch : s->forbids_list)
+    else if (is_watch(w) ? s->forbids_watch : s->forbids_list && w->m.has_streaming)
         answer_status(w, 403);
     else if (w->request == LW_REQUEST_STREAM && !s->has_streaming)
         answer_status(w, 422);
@@ -357,6 +359,8 @@ static void open_request(struct world *w)
         w->list_at -= w->list_at % PAGE_SIZE; /* what came of it comes again */
     if (w->request == LW_REQUEST_STREAM)
         w->position = w->s.version;
+    if (w->request == LW_REQUEST_WATCH)
+        w->s.is_quiet = false;
     step_kind(w, LW_OPENED);
 }
 
@@ -395,6 +399,7 @@ static void serve_watch(struct world *w)
             step_version(w, LW_OBJECT, t->version);
         } else {
             w->list_told = true;
+            w->s.is_quiet = false;
             w->request = LW_REQUEST_WATCH;
             say(w, "synced at %llu", (unsigned long long)w->list_version);
             step_version(w, LW_SYNCED, w->list_version);
@@ -422,6 +427,7 @@ static void serve_list(struct world *w)
         bool has_more = !is_check && left > page_size;
         snprintf(text, sizeof text, "%llu", (unsigned long long)(is_check ? w->s.version : w->list_version));
         w->list_told = true;
+        w->s.is_quiet = false;
         step(w, (struct list_watch_event){.kind = LW_PAGE, .resource_version = str_from(text),
                                           .continue_token = has_more ? STR("t") : STR_NONE});
     } else if (!is_check && w->list_at < w->list_count && w->sent < page_size) {
@@ -525,7 +531,7 @@ static void be_well(struct world *w)
 static void advance(struct world *w)
 {
     w->now_ns += STEP_NS;
-    if (w->now_ns >= w->s.quiet_until_ns && chance(w, w->s.write_per_mille))
+    if (!w->s.is_quiet && chance(w, w->s.write_per_mille))
         write_something(w);
     if (w->timer_ns != 0 && w->now_ns >= w->timer_ns) {
         w->timer_ns = 0;

@@ -335,7 +335,7 @@ static void test_what_cannot_be_watched_is_not_waited_for(void **state)
     world_close(&w);
 }
 
-static void test_what_fails_is_waited_for_a_minute(void **state)
+static void test_what_fails_is_waited_for_some_seconds(void **state)
 {
     (void)state;
     struct world w;
@@ -343,7 +343,7 @@ static void test_what_fails_is_waited_for_a_minute(void **state)
     put(watches[0], 1, 5, ready);
     set_state(watches[0], true, WATCH_WELL);
     set_state(watches[1], false, WATCH_FAILING);
-    fake_loop_run(w.loop, LIMIT_SYNC_SILENCE_MS * INT64_C(1000000) - SECOND);
+    fake_loop_run(w.loop, LIMIT_FAILING_WAIT_MS * INT64_C(1000000) - SECOND);
     assert_false(is_ready(&w));
     fake_loop_run(w.loop, 2 * SECOND);
     assert_true(is_ready(&w));
@@ -575,7 +575,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ready),
         cmocka_unit_test(test_what_cannot_be_watched_is_not_waited_for),
-        cmocka_unit_test(test_what_fails_is_waited_for_a_minute),
+        cmocka_unit_test(test_what_fails_is_waited_for_some_seconds),
         cmocka_unit_test(test_a_slow_list_is_waited_for),
         cmocka_unit_test(test_initial_delay),
         cmocka_unit_test(test_a_second_start_finds_full_stores),
