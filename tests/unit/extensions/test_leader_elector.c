@@ -123,7 +123,7 @@ static void test_old_metrics(void **state)
     (void)state;
     assert_good(GOOD "compat_metrics: none");
     assert_good(GOOD "compat_metrics: singleton_receiver_creator");
-    assert_error(GOOD "compat_metrics: true", "valid values: none, singleton_receiver_creator");
+    assert_error(GOOD "compat_metrics: all", "valid values: none, singleton_receiver_creator");
     assert_error(GOOD "compat_metrics: ''", "valid values: none, singleton_receiver_creator");
 }
 
