@@ -47,8 +47,10 @@ bool http_call_line(struct http_call *call, str text)
         return false;
     data_arrived(call);
     enum http_line line = http_response_feed(&call->response, text);
-    /* On HTTP/2 the stream says where it ends; libcurl would stop at the length and lose the trailers. */
-    if (call->pool != NULL && call->response.http2 && !call->response.head_done)
+    /* On HTTP/2 the stream says where it ends; libcurl would stop at the length and lose the trailers.
+     * With small pieces the stream may say it late. */
+    if (call->pool != NULL && call->response.http2 && !call->response.head_done &&
+        !call->small_pieces)
         curl_easy_setopt(call->easy, CURLOPT_IGNORE_CONTENT_LENGTH, 1L);
     switch (line) {
     case HTTP_LINE_TOO_LARGE:
@@ -438,7 +440,11 @@ static void set_target(struct http_call *call, const struct http_request *reques
         str bare = str_from(host);
         if (host[0] == '[')
             bare = str_make(host + 1, strlen(host) - 2);
-        if (http_proxy_set_apply(client->proxy, call->easy, https, bare, str_from(port), h2c))
+        bool https_proxy =
+            http_proxy_set_apply(client->proxy, call->easy, https, bare, str_from(port), h2c);
+        if (https_proxy && h2c) /* its socket speaks TLS, which is libcurl's */
+            err_set(&call->refused, "cleartext HTTP/2 cannot go through an https proxy");
+        else if (https_proxy)
             http_tls_set_apply_proxy(call->tls, call->easy);
         curl_easy_setopt(call->easy, CURLOPT_URL, call->url);
         http_tls_set_apply(call->tls, call->easy);
@@ -465,8 +471,7 @@ static void set_fixed_options(struct http_call *call)
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(easy, CURLOPT_HEADEROPT,
                      (long)CURLHEADER_SEPARATE); /* tokens are not for proxies */
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)LIMIT_HTTP_BUFFER_BYTES);
-    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)LIMIT_HTTP_BUFFER_BYTES);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)LIMIT_HTTP_UPLOAD_BYTES);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, call->client->connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, call->client->user_agent);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, http_pool_open_socket);
@@ -505,6 +510,7 @@ struct http_call *http_call_new(struct http_client *client, const struct http_re
     call->method = str_dup(str_from(request->method));
     call->url = str_dup(request->url);
     call->stream = request->stream;
+    call->small_pieces = request->small_pieces;
     call->on_headers = request->on_headers;
     call->on_data = request->on_data;
     call->on_done = request->on_done;
@@ -513,6 +519,9 @@ struct http_call *http_call_new(struct http_client *client, const struct http_re
     http_response_init(&call->response);
     buf_init(&call->answer, call->body_max);
     set_fixed_options(call);
+    curl_easy_setopt(
+        call->easy, CURLOPT_BUFFERSIZE,
+        (long)(request->small_pieces ? LIMIT_HTTP_STREAM_PIECE_BYTES : LIMIT_HTTP_BUFFER_BYTES));
     set_method(call, request);
     set_headers(call, request);
     if (request->url.len > LIMIT_HTTP_URL_BYTES || !is_clean(request->url))

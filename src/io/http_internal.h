@@ -101,6 +101,7 @@ struct http_call {
     uint32_t http2_error;
     bool sends; /* a body, if only an empty one */
     bool stream;
+    bool small_pieces;
     bool started;  /* or waiting for client->start */
     bool resend_refused; /* libcurl wanted to send the body again */
     bool silenced; /* no callback any more */

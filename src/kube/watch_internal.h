@@ -65,7 +65,7 @@ struct watch {
     uint64_t attempt;       /* number of the request under way */
     struct loop_timer watchdog; /* while a request is under way */
     int64_t last_byte_ns;
-    bool has_stream, list_ended;
+    bool has_stream, list_ended, is_http2;
     struct watch_stream stream;
     char *page_token, *next_token; /* of the page under way and of the one behind it; NULL: none */
     /* for logs */

@@ -284,6 +284,16 @@ static void unreadable(struct watch *w, struct err *err)
     step(w, (struct list_watch_event){.kind = LW_ENDED, .broken = true, .unreadable = true}, err);
 }
 
+/* On HTTP/2 the end of the answer may come late, and to cancel a stream is nothing; on HTTP/1.1 it would cost the connection. */
+static void list_ended(struct watch *w)
+{
+    w->list_ended = true;
+    if (!w->is_http2)
+        return; /* on_done comes */
+    end_request(w);
+    step(w, (struct list_watch_event){.kind = LW_LIST_END}, NULL);
+}
+
 static bool on_data(void *arg, str data)
 {
     struct watch *w = arg;
@@ -313,8 +323,8 @@ static bool on_data(void *arg, str data)
         case STREAM_PAGE:
             page_came(w);
             break;
-        case STREAM_END: /* told when the exchange is over, so that it need not be cancelled */
-            w->list_ended = true;
+        case STREAM_END:
+            list_ended(w);
             break;
         case STREAM_ERROR:
             error_came(w);
@@ -336,6 +346,7 @@ static void on_open(void *arg, const struct http_response *r)
     (void)http_response_header(r, "content-type", &type);
     w->has_stream = true;
     w->list_ended = false;
+    w->is_http2 = http_response_is_http2(r);
     if (!watch_stream_init(&w->stream, is_list, type, &err)) {
         unreadable(w, &err);
         return;
@@ -431,6 +442,7 @@ void watch_send(struct watch *w)
             .query = buf_view(&query),
             .accept = protobuf ? "application/vnd.kubernetes.protobuf,application/json" : NULL,
             .stream = is_watch,
+            .small_pieces = true,
             .on_data = on_data,
             .on_open = on_open,
             .on_done = on_done,

@@ -141,7 +141,7 @@ static struct object *seal(struct draft *d)
     *r = c->read;
     r->condition_count = (uint16_t)c->condition_count;
     r->state = c->read.has_state ? block_atom(d, c->state) : 0;
-    struct custom_condition *out = r->conditions;
+    struct custom_condition *out = (struct custom_condition *)(r + 1);
     for (const struct draft_condition *i = c->first; i != NULL; i = i->next)
         *out++ = (struct custom_condition){block_atom(d, i->type), block_atom(d, i->status),
                                            block_atom(d, i->reason)};
@@ -151,11 +151,12 @@ static struct object *seal(struct draft *d)
 static void release(struct object_pool *pool, const struct object *o)
 {
     const struct custom_resource *r = custom_resource_of(o);
+    const struct custom_condition *conditions = custom_conditions(r);
     atoms_unref(pool->atoms, r->state);
     for (uint16_t i = 0; i < r->condition_count; i++) {
-        atoms_unref(pool->atoms, r->conditions[i].type);
-        atoms_unref(pool->atoms, r->conditions[i].status);
-        atoms_unref(pool->atoms, r->conditions[i].reason);
+        atoms_unref(pool->atoms, conditions[i].type);
+        atoms_unref(pool->atoms, conditions[i].status);
+        atoms_unref(pool->atoms, conditions[i].reason);
     }
 }
 

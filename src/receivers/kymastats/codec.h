@@ -20,11 +20,16 @@ struct custom_resource {
     uint16_t fault_count;   /* of entries that are left out; stays at 65535 */
     uint16_t condition_count;
     atom state;
-    struct custom_condition conditions[]; /* in their order, the first LIMIT_OBJECT_ENTRIES */
 };
 static inline const struct custom_resource *custom_resource_of(const struct object *o)
 {
     return (const struct custom_resource *)o;
+}
+
+/* Of its conditions those without a fault, in their order, the first LIMIT_OBJECT_ENTRIES of them; they stand behind the structure. */
+static inline const struct custom_condition *custom_conditions(const struct custom_resource *r)
+{
+    return (const struct custom_condition *)(r + 1);
 }
 
 /* JSON only. */

@@ -173,7 +173,7 @@ static void emit_sums(struct kyma_emit *e, const struct custom_resource *r, stru
     point_sums_begin(&sums, e->pool->hash_key);
     for (size_t i = 0; i < r->condition_count; i++) {
         str kept[KYMA_POINT_COUNT];
-        set_condition(e, &r->conditions[i]);
+        set_condition(e, &custom_conditions(r)[i]);
         size_t count = kept_values(e, config->attribute_mask, kept);
         point_sums_add(&sums, kept, count, condition_value(e->values[KYMA_POINT_STATUS]));
     }
@@ -193,7 +193,7 @@ static void emit_conditions(struct kyma_emit *e, const struct custom_resource *r
     }
     for (size_t i = 0; i < r->condition_count; i++) {
         str kept[KYMA_POINT_COUNT];
-        set_condition(e, &r->conditions[i]);
+        set_condition(e, &custom_conditions(r)[i]);
         (void)kept_values(e, config->attribute_mask, kept);
         add_point(e, metric, config->attribute_mask, kept,
                   condition_value(e->values[KYMA_POINT_STATUS]));

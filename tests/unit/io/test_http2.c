@@ -347,6 +347,38 @@ static bool answer_full(struct peer_connection *c, uint32_t stream, int count)
            headers(c, stream, END_STREAM, "grpc-status", "0", "grpc-message", "fine");
 }
 
+static bool answer_with_length(struct peer_connection *c, uint32_t stream, int count)
+{
+    static const char data[10000];
+    (void)count;
+    return headers(c, stream, 0, ":status", "200", "content-length", "10000") &&
+           frame(c, F_DATA, END_STREAM, stream, data, sizeof(data));
+}
+
+/* The end of the stream stands in a frame that is larger than a piece: libcurl does not see it. The length says it. */
+static void test_small_pieces(void **state)
+{
+    (void)state;
+    struct script script = {.answer = answer_with_length};
+    struct peer *p = h2_peer(&script, true);
+    struct http_client_config config = h2_config(true);
+    struct world *w = world_new(&config);
+    for (int i = 0; i < 3; i++) {
+        struct exchange x = {0};
+        exchange_run(
+            w, &x,
+            (struct http_request){
+                .url = url_of(p, "/x"), .small_pieces = true, .idle_timeout_ms = 10000},
+            true);
+        check_outcome(&x, HTTP_DONE);
+        assert_int_equal(x.data.len, 10000);
+        assert_int_equal(x.reused, i > 0);
+        exchange_free(&x);
+    }
+    world_free(w);
+    peer_stop(p);
+}
+
 static void test_trailers_and_trailers_only(void **state)
 {
     (void)state;
@@ -859,6 +891,7 @@ int main(void)
         cmocka_unit_test(test_many_at_once),
         cmocka_unit_test(test_uploads),
         cmocka_unit_test(test_large_answers_do_not_stall),
+        cmocka_unit_test(test_small_pieces),
         cmocka_unit_test(test_trailers_and_trailers_only),
         cmocka_unit_test(test_reset_codes),
         cmocka_unit_test(test_refused_stream),

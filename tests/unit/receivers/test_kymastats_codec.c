@@ -72,10 +72,10 @@ static void test_an_ordinary_object(void **state)
     assert_int_equal(r->fault_count, 0);
     assert_text(&w, r->state, "Ready");
     assert_int_equal(r->condition_count, 2);
-    assert_text(&w, r->conditions[0].type, "LogComponentsHealthy");
-    assert_text(&w, r->conditions[0].status, "True");
-    assert_text(&w, r->conditions[0].reason, "ComponentsRunning");
-    assert_text(&w, r->conditions[1].type, "Traces");
+    assert_text(&w, custom_conditions(r)[0].type, "LogComponentsHealthy");
+    assert_text(&w, custom_conditions(r)[0].status, "True");
+    assert_text(&w, custom_conditions(r)[0].reason, "ComponentsRunning");
+    assert_text(&w, custom_conditions(r)[1].type, "Traces");
     done(&w);
     assert_null(custom_resource_codec->release == NULL ? custom_resource_codec : NULL);
     assert_false(custom_resource_codec->has_protobuf);
@@ -165,7 +165,7 @@ static void odd_condition(const char *entry, int fault)
                   : r->fault_count != 2 || r->fault != fault || r->fault_index != 1)
         fail_msg("%s: %d faults, %d at %d", entry, r->fault_count, r->fault, r->fault_index);
     assert_int_equal(r->condition_count, fault < 0 ? 4 : 2);
-    assert_text(&w, r->conditions[r->condition_count - (fault < 0 ? 2 : 1)].type, "B");
+    assert_text(&w, custom_conditions(r)[r->condition_count - (fault < 0 ? 2 : 1)].type, "B");
     done(&w);
 }
 
@@ -201,8 +201,8 @@ static void test_unicode_and_long_texts(void **state)
     assert_true(str_eqz(object_name(w.object), "k\u00e4se"));
     assert_text(&w, w.object->namespace, "\u540d");
     assert_text(&w, r->state, "\u00e4\U0001F600\n");
-    assert_text(&w, r->conditions[0].reason, text);
-    assert_int_equal(atoms_text(w.pool.atoms, r->conditions[0].type).len, 1);
+    assert_text(&w, custom_conditions(r)[0].reason, text);
+    assert_int_equal(atoms_text(w.pool.atoms, custom_conditions(r)[0].type).len, 1);
     done(&w);
     buf_deinit(&json);
 }
@@ -225,7 +225,7 @@ static void test_many_conditions(void **state)
         assert_int_equal(r->fault_count, counts[n] < UINT16_MAX ? counts[n] + 1 : UINT16_MAX);
         char last[16];
         snprintf(last, sizeof last, "T%u", kept - 1);
-        assert_text(&w, r->conditions[kept - 1].type, last);
+        assert_text(&w, custom_conditions(r)[kept - 1].type, last);
         done(&w);
         buf_deinit(&json);
     }

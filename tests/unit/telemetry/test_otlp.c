@@ -413,6 +413,65 @@ static void test_lengths_grow(void **state)
     check_many_points(200000, true);
 }
 
+/* The message of the first metric in a request of one resource and one scope without attributes. */
+static str first_metric(str request)
+{
+    struct pb p;
+    for (int level = 0; level < 3; level++) {
+        pb_init(&p, request);
+        assert_true(pb_next(&p));
+        request = pb_bytes(&p);
+    }
+    return request;
+}
+
+/* More descriptors than heads are kept, heads too long to be kept, and ones that need mending: each metric is the same as in a
+ * request of its own. */
+static void test_heads_of_many_metrics(void **state)
+{
+    (void)state;
+    enum { COUNT = 100, ROUNDS = 2 };
+    static struct metric_desc descs[COUNT];
+    static char text[COUNT * 8], names[COUNT][16];
+    memset(text, 'd', sizeof text);
+    struct buf all, alone;
+    struct scope *s;
+    struct batch *b = plain(SIGNAL_METRICS, &s);
+    buf_init(&all, MIB);
+    buf_init(&alone, MIB);
+    for (size_t i = 0; i < COUNT * ROUNDS; i++) {
+        size_t d = i % COUNT;
+        (void)snprintf(names[d], sizeof names[d], d % 10 == 3 ? "metric-%zu\xff" : "metric-%zu", d);
+        descs[d] = (struct metric_desc){.name = str_from(names[d]),
+                                        .description = str_make(text, d * 8),
+                                        .unit = STR("By"),
+                                        .type = METRIC_GAUGE};
+        batch_point(b, batch_metric(b, s, &descs[d]))->value = VALUE_OF_INT((int64_t)d);
+    }
+    struct otlp_cursor c;
+    size_t item_count, at;
+    otlp_cursor_init(&c, b, MIB);
+    assert_int_equal(otlp_next(&c, &all, &item_count), OTLP_REQUEST);
+    assert_int_equal(item_count, COUNT * ROUNDS);
+    str rest = buf_view(&all);
+    for (size_t i = 0; i < COUNT * ROUNDS; i++) {
+        struct batch *one = plain(SIGNAL_METRICS, &s);
+        batch_point(one, batch_metric(one, s, &descs[i % COUNT]))->value =
+            VALUE_OF_INT((int64_t)(i % COUNT));
+        otlp_cursor_init(&c, one, MIB);
+        buf_clear(&alone);
+        assert_int_equal(otlp_next(&c, &alone, &item_count), OTLP_REQUEST);
+        str metric = first_metric(buf_view(&alone));
+        assert_true(str_find(rest, metric, &at) && at < 32); /* in order */
+        rest = str_skip(rest, at + metric.len);
+        batch_unref(one);
+    }
+    assert_int_equal(rest.len, 0);
+    buf_deinit(&all);
+    buf_deinit(&alone);
+    batch_unref(b);
+}
+
 static void test_item_too_large(void **state)
 {
     (void)state;
@@ -500,6 +559,7 @@ int main(void)
         cmocka_unit_test(test_cut_anywhere),
         cmocka_unit_test(test_requests_are_as_full_as_they_can_be),
         cmocka_unit_test(test_lengths_grow),
+        cmocka_unit_test(test_heads_of_many_metrics),
         cmocka_unit_test(test_item_too_large),
         cmocka_unit_test(test_deep_values_end),
     };
