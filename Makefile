@@ -3,7 +3,7 @@ PYTHON := /usr/bin/python3
 NINJA := ninja
 CONFIG ?=
 
-.PHONY: all run test quick plain debug asan fuzz check format bench-failover bench-k8s-cluster bench-tick clean deps deps-test
+.PHONY: all run test quick plain debug asan fuzz check format bench-failover bench-k8s-cluster bench-kymastats bench-tick clean deps deps-test
 
 all: build/release/build.ninja
 	$(NINJA) -C build/release src/baton kubesim/kubesim
@@ -53,6 +53,11 @@ SIZES ?= 1000,10000,100000
 bench-k8s-cluster: deps-test all
 	@$(NINJA) -C build/release bench/bench_tick >/dev/null
 	@$(PYTHON) bench/k8s_cluster.py --pods $(PODS) --sizes $(SIZES)
+
+# OBJECTS: how many custom resources, one size after the other
+OBJECTS ?= 100,1000,20000
+bench-kymastats: deps-test all
+	@$(PYTHON) bench/kymastats.py --sizes $(OBJECTS)
 
 # Stages of the way of a tick from batch to wire
 bench-tick: deps-test all

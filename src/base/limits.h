@@ -34,8 +34,8 @@
 #define LIMIT_HTTP_ERROR_BODY_BYTES (64 * KIB) /* what is kept of an error's body */
 #define LIMIT_HTTP_HEADER_BYTES (64 * KIB)     /* all headers of one answer */
 #define LIMIT_HTTP_LONG_STREAMS 90             /* watches of one curl multi: kube-apiserver allows 100 streams a connection */
-#define LIMIT_HTTP_BUFFER_BYTES (16 * KIB)     /* received at a time; libcurl handles up to 100 in one go, and a handler has 10 ms */
-#define LIMIT_HTTP_STREAM_PIECE_BYTES (2 * KIB) /* the same, of answers that are decoded as they come */
+#define LIMIT_HTTP_BUFFER_BYTES (16 * KIB)     /* received at a time; libcurl may handle 100 of them in one go, and a handler has 10 ms */
+#define LIMIT_HTTP_STREAM_PIECE_BYTES (2 * KIB) /* the same for answers that are decoded as they come, of several transfers in one go */
 #define LIMIT_HTTP_UPLOAD_BYTES (64 * KIB)     /* sent at a time */
 #define LIMIT_HTTP_CONNECT_TIMEOUT_MS 10000    /* name, TCP, proxy and TLS together, unless the configuration says otherwise */
 #define LIMIT_HTTP_IDLE_POOL_MS 90000          /* connections without a request are closed after it; as in the reference */
@@ -46,6 +46,13 @@
 #define LIMIT_HTTP_UNACKED_MS 30000            /* data that the peer's TCP does not acknowledge for so long ends the connection */
 #define LIMIT_HTTP_URL_BYTES (16 * KIB)        /* continue tokens are long; servers refuse more */
 #define LIMIT_HTTP_ROOTS_BYTES (4 * MIB)       /* the system's file of root certificates, when it must be read whole (about 200 KiB) */
+
+/* -- HTTP server -- */
+#define LIMIT_HTTP_SERVER_CONNECTIONS 16       /* of one port at once; more wait: a few scrapers and a person read these pages */
+#define LIMIT_HTTP_SERVER_REQUEST_MS 10000     /* from the one before, or the beginning, until it is answered; then the connection ends */
+#define LIMIT_HTTP_SERVER_REQUEST_BYTES (16 * KIB) /* memory of one connection: request line and headers */
+#define LIMIT_HTTP_SERVER_BODY_BYTES (4 * MIB) /* of a page: 10,000 series of 200 bytes are 2 MiB */
+#define LIMIT_OWN_METRICS_RETRY_MS 30000       /* the default address was taken: tried again so often */
 
 /* -- Kubernetes -- */
 #define LIMIT_LEASE_BYTES (1 * MIB)            /* a Lease with 256 KiB of annotations (the most), escaped, named again in managedFields */

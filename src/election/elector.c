@@ -339,6 +339,31 @@ str elector_identity(const struct elector *e)
     return e->identity;
 }
 
+str elector_lease_namespace(const struct elector *e)
+{
+    return e->namespace;
+}
+
+void elector_statistics(const struct elector *e, struct elector_stats *stats)
+{
+    *stats = (struct elector_stats){
+        .leading = e->leading,
+        .renewed_ns = e->machine.renewed_ns,
+        .gate_ns = e->leading ? e->machine.gate_ns : 0,
+        .terms = e->term,
+        .terms_lost = e->terms_lost,
+        .renewals = e->renewals,
+        .renewals_failed = e->renewals_failed,
+        .calls_failed = e->calls_failed,
+    };
+}
+
+void electors_each(struct elector_set *set, void (*fn)(void *arg, struct elector *e), void *arg)
+{
+    list_for_each (node, &set->electors)
+        fn(arg, CONTAINER_OF(node, struct elector, link));
+}
+
 str elector_lease_uid(const struct elector *e)
 {
     return e->current_present ? e->current.uid : STR_NONE;
@@ -363,6 +388,7 @@ static void carry_out_report(struct elector *e, enum election_report report)
         break;
     case REPORT_LOST_FOREIGN:
     case REPORT_LOST_GATE:
+        e->terms_lost += e->leading;
         e->leading = false;
         break;
     default:

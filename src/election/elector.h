@@ -59,8 +59,21 @@ enum standby elector_standby(const struct elector *e);
 int64_t elector_lease_duration_ns(const struct elector *e);
 str elector_lease_name(const struct elector *e);
 str elector_identity(const struct elector *e);
+str elector_lease_namespace(const struct elector *e);
 /* The Lease's uid, empty while unknown; for phases that all replicas agree on. */
 str elector_lease_uid(const struct elector *e);
+
+/* For own metrics and tests; counted since the elector was made. */
+struct elector_stats {
+    bool leading;
+    int64_t renewed_ns;        /* boot time at which the last successful write of this term was sent */
+    int64_t gate_ns;           /* boot time at which the gate closes; 0: closed */
+    uint64_t terms, terms_lost; /* lost: to another holder, or no renewal came in time; a release is no loss */
+    uint64_t renewals, renewals_failed;
+    uint64_t calls_failed;     /* of all kinds; a lost race for a free Lease is no failure */
+};
+void elector_statistics(const struct elector *e, struct elector_stats *stats);
+void electors_each(struct elector_set *set, void (*fn)(void *arg, struct elector *e), void *arg);
 
 /* -- the hand-over note: what the successor must know of each receiver -- */
 struct note_entry {

@@ -139,6 +139,10 @@ static void on_call_done(void *arg, const struct kube_result *result)
         elector_log_failure(e, result);
     else
         elector_log_recovery(e);
+    bool is_renewal = e->call_kind == CALL_RENEW;
+    e->calls_failed += failed || event.outcome == CALL_FORBIDDEN;
+    e->renewals += is_renewal && event.outcome == CALL_OK;
+    e->renewals_failed += is_renewal && event.outcome != CALL_OK;
     bool watch_is_behind = e->call_kind == CALL_GET && event.outcome == CALL_OK &&
                            e->watch != NULL && e->machine.watch_up &&
                            event.lease.version > e->watch_version;

@@ -73,6 +73,7 @@ struct elector {
     bool leading;            /* what users are told */
     uint64_t term;
     int64_t led_since_ns;    /* boot time */
+    uint64_t terms_lost, renewals, renewals_failed, calls_failed;
 
     struct note note;        /* what we leave behind */
     size_t note_left_out;

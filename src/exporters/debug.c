@@ -40,7 +40,8 @@ struct debug {
     struct {
         int64_t end_ns; /* of the second in which it counts */
         uint64_t count;
-    } sampling[3]; /* per signal */
+    } sampling[3];               /* per signal */
+    uint64_t sent[SIGNAL_COUNT]; /* items */
 };
 
 static void debug_defaults(void *config)
@@ -137,11 +138,6 @@ static bool debug_start(struct exporter *e, struct err *err)
     return true;
 }
 
-static size_t signal_index(enum signal signal)
-{
-    return signal == SIGNAL_METRICS ? 0 : signal == SIGNAL_LOGS ? 1 : 2;
-}
-
 /* The first `initial` batches of a second, then each `thereafter`th; a second begins with the first
  * batch after the last one. */
 static bool is_sampled(struct debug *d, enum signal signal, int64_t now_ns)
@@ -234,8 +230,15 @@ static void debug_consume(struct exporter *e, struct batch *take_batch)
         if (d->config->verbosity > VERBOSITY_BASIC)
             write_text(d, take_batch);
     }
+    d->sent[signal_index(take_batch->signal)] += take_batch->item_count;
     batch_outcome(take_batch, OUTCOME_SENT);
     batch_unref(take_batch);
+}
+
+static void debug_statistics(const struct exporter *e, struct exporter_stats *stats)
+{
+    const struct debug *d = e->base.state;
+    memcpy(stats->sent, d->sent, sizeof stats->sent);
 }
 
 static void debug_stop(struct exporter *e, int64_t deadline_ns)
@@ -265,5 +268,6 @@ const struct exporter_type debug_exporter = {
     .start = debug_start,
     .consume = debug_consume,
     .stop = debug_stop,
+    .statistics = debug_statistics,
     .destroy = debug_destroy,
 };

@@ -282,11 +282,6 @@ static const struct config_schema otlp_schema = {
 
 /* ---- requests ---- */
 
-static size_t signal_index(enum signal s)
-{
-    return s == SIGNAL_METRICS ? 0 : s == SIGNAL_LOGS ? 1 : 2;
-}
-
 static bool otlp_pack(const void *arg, struct buf *encoded, struct buf *out, struct err *err)
 {
     const struct otlp *o = arg;
@@ -551,6 +546,12 @@ static bool otlp_has_room(const struct exporter *e)
     return queue_has_room(o->queue);
 }
 
+static void otlp_statistics(const struct exporter *e, struct exporter_stats *stats)
+{
+    const struct otlp *o = e->base.state;
+    queue_exporter_statistics(o->queue, stats);
+}
+
 static void otlp_stop(struct exporter *e, int64_t deadline_ns)
 {
     struct otlp *o = e->base.state;
@@ -583,5 +584,6 @@ const struct exporter_type otlp_grpc_exporter = {
     .consume = otlp_consume,
     .has_room = otlp_has_room,
     .stop = otlp_stop,
+    .statistics = otlp_statistics,
     .destroy = otlp_destroy,
 };

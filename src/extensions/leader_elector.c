@@ -28,6 +28,8 @@
 
 enum { NAME_MAX_BYTES = 253 /* Kubernetes: a DNS subdomain */ };
 
+enum { COMPAT_NONE, COMPAT_SINGLETON_RECEIVER_CREATOR };
+
 struct leader_elector_config {
     int auth_type;
     str context;
@@ -37,6 +39,7 @@ struct leader_elector_config {
     int64_t safety_margin_ns, request_timeout_ns;
     bool release_on_shutdown;
     int standby;
+    int compat_metrics;
 };
 
 struct leader_elector {
@@ -120,6 +123,12 @@ static struct elector *leader_elector_elector(struct extension *x)
 {
     const struct leader_elector *l = x->base.state;
     return l->elector;
+}
+
+static bool leader_elector_has_old_metrics(const struct extension *x)
+{
+    const struct leader_elector *l = x->base.state;
+    return l->config->compat_metrics == COMPAT_SINGLETON_RECEIVER_CREATOR;
 }
 
 static void on_released(void *arg)
@@ -274,6 +283,7 @@ static void leader_elector_check(void *config, struct config_check *check)
     check_durations(c, check);
 }
 
+static const char *const compat_metrics_names[] = {"none", "singleton_receiver_creator", NULL};
 static const char *const standby_names[] = {"cold", "warm", NULL}; /* in the order of the enum */
 
 #define FIELD(name, kind, member)                                                                  \
@@ -299,6 +309,10 @@ static const struct config_field fields[] = {
      .type = CONFIG_ENUM,
      .offset = offsetof(struct leader_elector_config, standby),
      .choices = standby_names},
+    {.key = "compat_metrics",
+     .type = CONFIG_ENUM,
+     .offset = offsetof(struct leader_elector_config, compat_metrics),
+     .choices = compat_metrics_names},
 };
 static const struct config_schema schema = {
     .name = "k8s_leader_elector",
@@ -319,6 +333,7 @@ const struct extension_type leader_elector_extension = {
     .create = leader_elector_create,
     .start = leader_elector_start,
     .elector = leader_elector_elector,
+    .has_old_metrics = leader_elector_has_old_metrics,
     .quiesce = leader_elector_quiesce,
     .reinstate = leader_elector_reinstate,
     .stop = leader_elector_stop,

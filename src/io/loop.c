@@ -36,7 +36,7 @@ enum { NS_PER_MS = 1000000, NS_PER_S = 1000000000, FIRST_HEAP_CAP = 16 };
 struct slow_handler {
     const char *name;
     int64_t logged_ns;
-    uint64_t suppressed_count;
+    uint64_t count, suppressed_count;
 };
 
 struct loop {
@@ -132,6 +132,7 @@ static void slow_report(struct loop *loop, const char *name, int64_t took_ns, in
         return;
     }
     struct slow_handler *slow = slow_find(loop, name);
+    slow->count++;
     int64_t now_ns = clock_ns(CLOCK_MONOTONIC);
     if (slow->logged_ns != INT64_MIN &&
         now_ns - slow->logged_ns < (int64_t)LIMIT_SLOW_LOG_INTERVAL_MS * NS_PER_MS) {
@@ -143,6 +144,13 @@ static void slow_report(struct loop *loop, const char *name, int64_t took_ns, in
              F_INT("suppressed", slow->suppressed_count));
     slow->logged_ns = now_ns;
     slow->suppressed_count = 0;
+}
+
+void loop_slow_each(const struct loop *loop,
+                    void (*fn)(void *arg, const char *name, uint64_t count), void *arg)
+{
+    for (size_t i = 0; i < loop->slow_count; i++)
+        fn(arg, loop->slow[i].name, loop->slow[i].count);
 }
 
 void loop_call(struct loop *loop, const char *name, void (*fn)(void *), void *arg)

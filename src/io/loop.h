@@ -62,6 +62,9 @@ void loop_task_cancel(struct loop_task *t);
 /* Runs `work` in a pool thread, then `done` in the loop's thread. `arg` must own all it points to. */
 void loop_work(struct loop *loop, const char *name, void (*work)(void *arg), void (*done)(void *arg), void *arg);
 
+/* How often each handler held the loop up: `fn` for each name that ever did. */
+void loop_slow_each(const struct loop *loop, void (*fn)(void *arg, const char *name, uint64_t count), void *arg);
+
 /* Times the handler `fn` under `name`: for adapters (file descriptors, libraries) that call into our code. */
 void loop_call(struct loop *loop, const char *name, void (*fn)(void *), void *arg);
 

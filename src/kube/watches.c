@@ -385,6 +385,15 @@ struct kube_client *watch_client(struct watch *w)
     return w->client->kube;
 }
 
+void watch_describe(const struct watch *w, struct buf *resource, str *namespace, str *selectors)
+{
+    if (w->group[0] != '\0')
+        buf_printf(resource, "%s/", w->group);
+    buf_printf(resource, "%s/%s", w->version, w->plural);
+    *namespace = str_from(w->namespace);
+    *selectors = str_skip(str_from(w->selectors), 1);
+}
+
 void watch_statistics(const struct watch *w, struct watch_stats *stats)
 {
     *stats = w->stats;

@@ -90,6 +90,8 @@ struct watch_stats {
     size_t object_count, bytes;        /* of the store */
     uint64_t lists, watch_requests, events, decode_failures, bytes_received;
 };
+/* "apps/v1/deployments" or "v1/pods" is appended to `resource`; the others belong to the watch, and are empty for all. */
+void watch_describe(const struct watch *w, struct buf *resource, str *namespace, str *selectors);
 void watch_statistics(const struct watch *w, struct watch_stats *stats);
 void watches_each(struct watches *set, void (*fn)(void *arg, struct watch *w), void *arg);
 

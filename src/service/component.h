@@ -121,7 +121,22 @@ struct processor_type {
  * owes to its own delivery, which the processor fills so that it settles what the processor took. */
 void processor_emit(struct processor *p, struct batch *take_batch);
 
+/* Signals as indexes of arrays. */
+enum { SIGNAL_COUNT = 3 };
+static inline size_t signal_index(enum signal s)
+{
+    return (size_t)s >> 1;
+}
+
 /* ---- exporters ---- */
+/* For own metrics; counted since the exporter was created. By signal_index. */
+struct exporter_stats {
+    uint64_t sent[SIGNAL_COUNT], send_failed[SIGNAL_COUNT], enqueue_failed[SIGNAL_COUNT]; /* data points, log records, spans */
+    bool has_queue;
+    uint64_t queue_size[SIGNAL_COUNT], queue_capacity; /* in what the queue counts: requests, items or bytes */
+    uint64_t queue_bytes;                              /* memory of what waits */
+    uint64_t requests, retries;                        /* attempts; those of them that were not the first */
+};
 struct exporter_type;
 struct exporter {
     struct component base;
@@ -142,6 +157,8 @@ struct exporter_type {
     bool (*has_room)(const struct exporter *e);
     /* Drains until `deadline_ns` (boot time), then drops the rest with outcomes; calls exporter_stopped once, now or later. */
     void (*stop)(struct exporter *e, int64_t deadline_ns);
+    /* Fills what it counts of `stats`, which is zeroed. NULL: it counts nothing. */
+    void (*statistics)(const struct exporter *e, struct exporter_stats *stats);
     void (*destroy)(struct exporter *e);
 };
 void exporter_room(struct exporter *e);
@@ -162,6 +179,8 @@ struct extension_type {
     bool (*start)(struct extension *x, struct err *err); /* may be NULL */
     /* The elector behind it: this extension can be named by a receiver's `leaderelector` key. NULL hook: it is none. */
     struct elector *(*elector)(struct extension *x);
+    /* Does it ask for the metrics of singleton_receiver_creator for its elector? NULL: no. */
+    bool (*has_old_metrics)(const struct extension *x);
     /* At a stop, before the exporters drain: the work that this extension gates is finished and acknowledged (or its bound passed).
      * The leader elector releases its Lease here. Calls extension_quiesced once, now or later. May be NULL. */
     void (*quiesce)(struct extension *x);

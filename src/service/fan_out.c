@@ -233,6 +233,11 @@ static bool gate_is_open(struct receiver_node *n)
     return false;
 }
 
+static void count_refused(struct receiver_node *n, const struct batch *b)
+{
+    n->counters.refused_items[signal_index(b->signal)] += b->item_count;
+}
+
 static void emit(struct receiver_node *n, struct hand_over *h, struct batch *take_batch)
 {
     take_batch->origin = (struct origin){
@@ -247,6 +252,7 @@ static void emit(struct receiver_node *n, struct hand_over *h, struct batch *tak
     h->batch_count++;
     n->in_flight++;
     n->counters.batches_emitted++;
+    n->counters.accepted_items[signal_index(take_batch->signal)] += take_batch->item_count;
     fan_out(n, take_batch);
 }
 
@@ -262,6 +268,7 @@ bool receiver_emit_at(struct receiver *r, struct batch *take_batch, struct posit
 {
     struct receiver_node *n = CONTAINER_OF(r, struct receiver_node, receiver);
     if (n->draining || !gate_is_open(n)) {
+        count_refused(n, take_batch);
         batch_unref(take_batch);
         return false;
     }
@@ -275,6 +282,7 @@ bool receiver_emit(struct receiver *r, struct batch *take_batch)
 {
     struct receiver_node *n = CONTAINER_OF(r, struct receiver_node, receiver);
     if (!gate_is_open(n)) {
+        count_refused(n, take_batch);
         batch_unref(take_batch);
         return false;
     }

@@ -142,19 +142,27 @@ static void resource_put(struct config_pair *items, size_t *count, struct config
     }
 }
 
+size_t logging_resource(const struct settings *settings, str instance_id,
+                        struct config_pair **items)
+{
+    const struct config_pairs *more = &settings->resource;
+    *items = mem_zalloc((more->count + 3) * sizeof **items);
+    size_t count = 0;
+    resource_put(*items, &count, (struct config_pair){STR("service.instance.id"), instance_id});
+    resource_put(*items, &count, (struct config_pair){STR("service.name"), STR("baton")});
+    resource_put(*items, &count, (struct config_pair){STR("service.version"), STR(BATON_VERSION)});
+    for (size_t i = 0; i < more->count; i++)
+        resource_put(*items, &count, more->items[i]);
+    return count;
+}
+
 void logging_fields(struct buf *out, const struct settings *settings, str instance_id)
 {
     buf_str(out, settings->logs.initial_fields_json);
     if (settings->logs.disable_zap_resource)
         return;
-    const struct config_pairs *more = &settings->resource;
-    struct config_pair *items = mem_zalloc((more->count + 3) * sizeof *items);
-    size_t count = 0;
-    resource_put(items, &count, (struct config_pair){STR("service.instance.id"), instance_id});
-    resource_put(items, &count, (struct config_pair){STR("service.name"), STR("baton")});
-    resource_put(items, &count, (struct config_pair){STR("service.version"), STR(BATON_VERSION)});
-    for (size_t i = 0; i < more->count; i++)
-        resource_put(items, &count, more->items[i]);
+    struct config_pair *items;
+    size_t count = logging_resource(settings, instance_id, &items);
     if (out->len > 0)
         buf_text(out, ", ");
     buf_text(out, "\"resource\": {");

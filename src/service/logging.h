@@ -17,6 +17,9 @@ void log_outputs_write(void *outputs, str line); /* fits `sink` of struct log_co
 void log_outputs_flush(struct log_outputs *o, int64_t wait_ms);
 void log_outputs_free(struct log_outputs *o, int64_t wait_ms);
 
+/* What this process says of itself: service.name, service.version, service.instance.id and the configured attributes, by key. The
+ * array is the caller's (mem_free), its texts belong to the settings and to `instance_id`. */
+size_t logging_resource(const struct settings *settings, str instance_id, struct config_pair **items);
 /* Fields of every line: logs::initial_fields, then `resource` (unless it is switched off). */
 void logging_fields(struct buf *out, const struct settings *settings, str instance_id);
 /* Configures `log` and, if not NULL, `outputs`. False: nothing has changed. */

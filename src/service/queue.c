@@ -156,6 +156,38 @@ const struct queue_stats *queue_statistics(const struct queue *q)
     return &q->stats;
 }
 
+static void add_requests(const struct queue *q, const struct list *requests,
+                         uint64_t sizes[SIGNAL_COUNT])
+{
+    list_for_each (node, requests) {
+        const struct send_request *r = CONTAINER_OF(node, struct send_request, link);
+        sizes[signal_index(r->signal)] += q->config.sizer == QUEUE_ITEMS   ? r->item_count
+                                          : q->config.sizer == QUEUE_BYTES ? r->encoded_bytes
+                                                                           : 1;
+    }
+}
+
+void queue_exporter_statistics(const struct queue *q, struct exporter_stats *stats)
+{
+    const struct queue_stats *s = &q->stats;
+    memcpy(stats->sent, s->sent_by_signal, sizeof stats->sent);
+    memcpy(stats->send_failed, s->failed_by_signal, sizeof stats->send_failed);
+    memcpy(stats->enqueue_failed, s->refused_by_signal, sizeof stats->enqueue_failed);
+    stats->requests = s->requests_sent;
+    stats->retries = s->retries;
+    stats->queue_bytes = s->byte_count + s->decoded_bytes;
+    stats->has_queue = q->config.enabled;
+    stats->queue_capacity = (uint64_t)q->config.queue_size;
+    add_requests(q, &q->waiting, stats->queue_size);
+    add_requests(q, &q->busy, stats->queue_size);
+    list_for_each (node, &q->uncut) {
+        const struct pending_batch *p = CONTAINER_OF(node, struct pending_batch, link);
+        size_t size = q->config.sizer == QUEUE_REQUESTS ? 1 : p->uncut_items;
+        if (q->config.sizer != QUEUE_BYTES) /* not encoded yet */
+            stats->queue_size[signal_index(p->batch->signal)] += size;
+    }
+}
+
 /* ---- room ---- */
 
 /* Are the requests that exist as many as may be? */
@@ -277,6 +309,9 @@ static void end_request(struct queue *q, struct send_request *r, enum outcome ou
     q->stats.byte_count -= r->payload.len;
     q->stats.item_count -= r->item_count;
     q->encoded_bytes -= r->encoded_bytes;
+    uint64_t *by_signal =
+        outcome == OUTCOME_SENT ? q->stats.sent_by_signal : q->stats.failed_by_signal;
+    by_signal[signal_index(r->signal)] += r->item_count;
     if (outcome == OUTCOME_SENT)
         q->stats.sent_items += r->item_count;
     else if (outcome == OUTCOME_REFUSED)
@@ -529,6 +564,7 @@ static void lose_uncut(struct queue *q, struct pending_batch *p, size_t item_cou
     p->uncut_items -= item_count;
     q->stats.item_count -= item_count;
     q->stats.dropped_items += item_count;
+    q->stats.failed_by_signal[signal_index(p->batch->signal)] += item_count;
     worsen(p, OUTCOME_DROPPED);
 }
 
@@ -640,6 +676,7 @@ static void refuse(struct queue *q, struct batch *take_batch)
     log_error(q->logger, "Exporting failed. Rejecting data.", F_ERR(&err),
               F_INT("rejected_items", take_batch->item_count));
     q->stats.refused_items += take_batch->item_count;
+    q->stats.refused_by_signal[signal_index(take_batch->signal)] += take_batch->item_count;
     batch_outcome(take_batch, OUTCOME_DROPPED);
     batch_unref(take_batch);
 }

@@ -83,6 +83,7 @@ struct queue_stats {
      * dropped: given up here; refused: never enqueued, for lack of room. */
     uint64_t sent_items, failed_items, refused_items, dropped_items;
     uint64_t rejected_items; /* by partial successes */
+    uint64_t sent_by_signal[SIGNAL_COUNT], failed_by_signal[SIGNAL_COUNT], refused_by_signal[SIGNAL_COUNT]; /* failed: dropped included */
     uint64_t requests_sent, retries; /* attempts; those that were not the first */
     /* Now in the queue: requests; their payloads; items, also those that are not cut into requests yet; decoded batches. */
     size_t request_count, byte_count, item_count, decoded_bytes;
@@ -100,5 +101,7 @@ void queue_sent(struct send_request *request, const struct send_result *result);
 /* Tries everything left, what waits for a retry included, until `deadline_ns`, then drops; then exporter_stopped. */
 void queue_stop(struct queue *q, int64_t deadline_ns);
 const struct queue_stats *queue_statistics(const struct queue *q);
+/* The same as an exporter's hook gives it. */
+void queue_exporter_statistics(const struct queue *q, struct exporter_stats *stats);
 
 #endif

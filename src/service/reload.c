@@ -3,7 +3,7 @@
  * without losing or repeating a tick.
  *
  * Life of a reload: read and check -> create the new graph (electors of the same Lease get another
- * reference) -> apply the log settings -> stop the old graph (stop.c): its electors are given up,
+ * reference) -> apply the settings of own metrics and logs -> stop the old graph (stop.c): its electors are given up,
  * which releases only those that the new graph does not use -> carry over where receivers stand ->
  * start the new one. Up to the stop everything can fail without a trace.
  *
@@ -12,6 +12,7 @@
  * Specification: design 9; collector_host 2.2 (whose reference stops first and dies of a broken
  * file).
  */
+#include "service/own_metrics.h"
 #include "service/service_internal.h"
 
 /* Creating the new graph may have changed what it shares with the running one. */
@@ -23,6 +24,17 @@ static void reinstate(struct service *s)
         if (x->type->reinstate != NULL)
             x->type->reinstate(x);
     }
+}
+
+/* Own metrics and logs as the new settings say; after an error as before. */
+static bool change_telemetry(struct service *s, const struct settings *settings, struct err *err)
+{
+    bool ok = !s->config.serves_own_metrics || own_metrics_apply(s->own_metrics, settings, err);
+    ok = ok &&
+         logging_apply(s->config.log, s->config.outputs, settings, str_from(s->instance_id), err);
+    if (!ok && s->config.serves_own_metrics)
+        own_metrics_restore(s->own_metrics, s->graph->settings);
+    return ok;
 }
 
 void service_reload(struct service *s)
@@ -42,8 +54,7 @@ void service_reload(struct service *s)
     struct err err;
     s->generation++;
     s->next = graph_new(s, settings, &err);
-    bool ok = s->next != NULL && logging_apply(s->config.log, s->config.outputs, settings,
-                                               str_from(s->instance_id), &err);
+    bool ok = s->next != NULL && change_telemetry(s, settings, &err);
     if (!ok) {
         log_error(&s->logger, "Reload failed; the old configuration goes on", F_ERR(&err));
         reinstate(s);

@@ -17,7 +17,7 @@
 #include "base/limits.h"
 #include "io/loop_uv.h"
 
-enum { FLUSH_AT_EXIT_MS = 1000, FLUSH_AT_ONCE_MS = 500, SIGNAL_COUNT = 3 };
+enum { FLUSH_AT_EXIT_MS = 1000, FLUSH_AT_ONCE_MS = 500, SIGNUM_COUNT = 3 };
 
 struct process {
     struct log_outputs *outputs;
@@ -25,7 +25,7 @@ struct process {
     struct logger logger;
     struct loop *loop;
     struct service *service;
-    struct loop_signal signals[SIGNAL_COUNT];
+    struct loop_signal signals[SIGNUM_COUNT];
     bool stop_asked, ended;
     int exit_status;
 };
@@ -77,7 +77,7 @@ static void on_signal(void *arg, int signum)
 
 static bool process_init(struct process *p, struct err *err)
 {
-    static const int signums[SIGNAL_COUNT] = {SIGTERM, SIGINT, SIGHUP};
+    static const int signums[SIGNUM_COUNT] = {SIGTERM, SIGINT, SIGHUP};
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of that write */
     p->outputs = log_outputs_new(err);
     if (p->outputs == NULL)
@@ -94,7 +94,7 @@ static bool process_init(struct process *p, struct err *err)
     p->loop = loop_new(&p->logger, err);
     if (p->loop == NULL)
         return false;
-    for (size_t i = 0; i < SIGNAL_COUNT; i++)
+    for (size_t i = 0; i < SIGNUM_COUNT; i++)
         if (!loop_signal_start(p->loop, &p->signals[i], signums[i], on_signal, p, err))
             return false;
     return true;
@@ -103,7 +103,7 @@ static bool process_init(struct process *p, struct err *err)
 static void process_deinit(struct process *p)
 {
     service_free(p->service);
-    for (size_t i = 0; i < SIGNAL_COUNT; i++)
+    for (size_t i = 0; i < SIGNUM_COUNT; i++)
         if (p->signals[i].loop != NULL)
             loop_signal_stop(&p->signals[i]);
     if (p->loop != NULL)
@@ -159,6 +159,7 @@ int service_run(const struct components *components, const struct config_source 
             .sources = sources,
             .source_count = source_count,
             .feature_gates = feature_gates,
+            .serves_own_metrics = true,
             .on_end = on_end,
             .arg = &p,
         };

@@ -19,6 +19,7 @@
 #include "base/limits.h"
 #include "kube/watches.h"
 #include "service/feature_gates.h"
+#include "service/own_metrics.h"
 
 static void on_end(void *arg)
 {
@@ -46,6 +47,8 @@ struct service *service_new(const struct service_config *config)
     uuid_make(s->loop, s->instance_id);
     s->electors = elector_set_new(s->loop, &s->logger);
     s->watches = watches_new(s->loop, &s->logger);
+    s->own_metrics = own_metrics_new(s);
+    s->begun_ns = loop_boot_ns(s->loop);
     loop_task_init(s->loop, &s->end_task, "service end", on_end, s);
     loop_task_init(s->loop, &s->fatal_task, "service fatal error", on_fatal, s);
     stop_init(s);
@@ -61,6 +64,7 @@ void service_free(struct service *s)
     loop_task_cancel(&s->advance_task);
     loop_task_cancel(&s->fatal_task);
     loop_task_cancel(&s->end_task);
+    own_metrics_free(s->own_metrics);
     elector_set_free(s->electors);
     watches_free(s->watches);
     mem_free(s);
@@ -103,6 +107,16 @@ void service_start_graph(struct service *s)
     log_info(&s->logger, "Everything is ready. Begin running and processing data.");
 }
 
+static bool own_metrics_start(struct service *s, struct err *err)
+{
+    const struct settings *settings = s->graph->settings;
+    if (!s->config.serves_own_metrics)
+        return true;
+    if (settings->metrics_reader_count == 0)
+        log_info(&s->logger, "Internal metrics telemetry disabled");
+    return own_metrics_apply(s->own_metrics, settings, err);
+}
+
 void service_start(struct service *s, struct settings *take_settings)
 {
     CHECK(s->phase == PHASE_NEW);
@@ -113,7 +127,7 @@ void service_start(struct service *s, struct settings *take_settings)
         service_log_messages(s, take_settings, false);
         s->generation++;
         s->graph = graph_new(s, take_settings, &err);
-        ok = s->graph != NULL;
+        ok = s->graph != NULL && own_metrics_start(s, &err);
     } else {
         settings_free(take_settings);
     }
@@ -133,6 +147,7 @@ void service_start(struct service *s, struct settings *take_settings)
 void service_end(struct service *s)
 {
     s->phase = PHASE_ENDED;
+    own_metrics_close(s->own_metrics);
     graph_free(s->next);
     graph_free(s->graph);
     s->next = NULL;

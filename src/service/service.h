@@ -18,6 +18,7 @@ struct service_config {
     const struct config_source *sources; /* read again at a reload; must outlive the service */
     size_t source_count;
     str feature_gates;                   /* of the command line, "a,-b"; checked; must outlive the service */
+    bool serves_own_metrics;             /* as service::telemetry::metrics says; else that has no effect */
     /* Called once, from the loop: everything has ended, service_free may be called. 0: stopped as asked. */
     void (*on_end)(void *arg, int exit_status);
     void *arg;
@@ -44,6 +45,7 @@ struct receiver_counters {
     uint64_t ticks_abandoned; /* begun and not finished */
     uint64_t batches_emitted, batches_withheld;
     uint64_t outcomes[3];     /* of emitted batches, by enum outcome */
+    uint64_t accepted_items[SIGNAL_COUNT], refused_items[SIGNAL_COUNT]; /* handed over; withheld at the gate */
 };
 /* False if there is no such receiver in a pipeline. */
 bool service_receiver_counters(const struct service *s, str id, struct receiver_counters *out);

@@ -129,6 +129,8 @@ struct service {
     char instance_id[37];
     struct elector_set *electors;
     struct watches *watches;
+    struct own_metrics *own_metrics;
+    int64_t begun_ns;             /* boot time */
     uint64_t generation;
     struct graph *graph;          /* running, starting or stopping */
     struct graph *next;           /* created, waits for the old one to stop */

@@ -29,6 +29,15 @@ struct pipeline_settings {
     struct config_strs receivers, processors, exporters;
     struct place place;
 };
+/* Where own metrics can be read. */
+struct metrics_reader {
+    bool is_default;  /* not written in the configuration */
+    str host;         /* empty: all addresses */
+    uint16_t port;    /* 0: the system chooses */
+    bool without_scope_info, without_units, without_type_suffix;
+    bool has_constant_labels; /* attributes of the resource on every sample: those of `included`, or all, without `excluded` */
+    struct config_strs included, excluded;
+};
 struct settings {
     struct arena arena;      /* holds everything here */
     struct config_messages messages;
@@ -46,6 +55,8 @@ struct settings {
         struct config_strs output_paths; /* default stderr */
         str initial_fields_json;
     } logs;
+    struct metrics_reader *metrics_readers; /* none: metrics::level is none */
+    size_t metrics_reader_count;
     struct config_pairs resource; /* service.telemetry.resource: additions; a null (value.data is NULL) removes */
     const void *service;          /* the service section as decoded, for settings_print */
 };

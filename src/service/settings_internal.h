@@ -80,7 +80,11 @@ struct telemetry_settings {
     const struct node *resource;
 };
 extern const struct config_schema telemetry_schema;
-/* Into settings.logs and settings.resource. */
+/* settings_readers.c: into settings.metrics_readers; what is no reader by its shape is left out. */
+void load_metrics_readers(struct loader *l, const struct node *readers);
+/* `pull` or `periodic`, which hold an exporter. */
+bool is_metrics_reader(const struct node *n);
+/* Into settings.logs, settings.resource and settings.metrics_readers. */
 void load_telemetry(struct loader *l, const struct telemetry_settings *t);
 
 /* service: extensions, pipelines (as written), telemetry. */

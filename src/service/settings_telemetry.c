@@ -1,8 +1,8 @@
 /*
- * service.telemetry: baton's own logs, and what it accepts of the rest.
+ * service.telemetry: baton's own logs and metrics, and what it accepts of the rest.
  *
- * Own metrics and traces are not served; their keys are read and checked for shape, so that a
- * configuration written for the Go collector is taken as it is. The resource has two forms: the old
+ * Own traces do not exist; their keys are read and checked for shape, so that a
+ * configuration written for the Go collector is taken as it is. So are metrics::views. The resource has two forms: the old
  * map of names to strings (null removes a default), and `attributes`, a list of name and value.
  * Specification: collector_host 1.6, 11.
  */
@@ -157,8 +157,7 @@ static void check_logs(void *config, struct config_check *c)
         config_problem(c, "output_paths", "must name at least one of stderr, stdout or a file");
 }
 
-/* `pull` or `periodic`, which hold an exporter. */
-static bool is_reader(const struct node *n)
+bool is_metrics_reader(const struct node *n)
 {
     const struct node *kind = n->first;
     return n->kind == NODE_MAP && n->count == 1 &&
@@ -180,7 +179,7 @@ static void check_metrics(void *config, struct config_check *c)
     for (const struct node *n = is_null(readers) || readers->kind != NODE_LIST ? NULL
                                                                                : readers->first;
          n != NULL; n = n->next) {
-        if (!is_reader(n)) {
+        if (!is_metrics_reader(n)) {
             config_problem(
                 c, "readers",
                 "each reader must be a map with one key, pull or periodic, that has an exporter");
@@ -335,4 +334,6 @@ void load_telemetry(struct loader *l, const struct telemetry_settings *t)
             ? STR("")
             : initial_fields(l, t->logs.initial_fields);
     load_resource(l, t->resource);
+    if (t->metrics.level != DETAIL_NONE)
+        load_metrics_readers(l, t->metrics.readers);
 }

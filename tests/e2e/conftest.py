@@ -13,6 +13,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from harness.api import ApiServer  # noqa: E402
+from harness.in_cluster import no_mounts  # noqa: E402
 from harness.processes import BATON, KUBESIM, PEERS  # noqa: E402
 from harness.world import World  # noqa: E402
 
@@ -96,6 +97,14 @@ def troubled_world(troubled_server, request, tmp_path):
     yield world
     world.close()
     troubled_server.mend()
+
+
+@pytest.fixture
+def mounts():
+    """Skips where this user cannot mount."""
+    reason = no_mounts()
+    if reason:
+        pytest.skip(reason)
 
 
 def short(text):

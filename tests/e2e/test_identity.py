@@ -1,53 +1,19 @@
 """Under which name a replica leads, and who counts as the same replica."""
-import os
 import re
 import signal
 import socket
-import subprocess
 
 import pytest
-from harness.processes import BATON
+from harness.in_cluster import account_folder, start_in_cluster, token_of
 from harness.replicas import FOLLOWS, LED
 from harness.world import SHORT_DURATION
 
 NO_POD = {"POD_NAME": None, "POD_UID": None}
 
 
-def in_cluster(world, name, files, command=(), **env):
-    """Starts baton where `files` is the folder of the service account, in a mount namespace of its own."""
+def in_cluster(world, name, files, **env):
     config = world.config(name, extensions={"leaderelector/foo": dict(world.extension(), auth_type="serviceAccount")})
-    script = ('mount -t tmpfs none /run && mkdir -p /run/secrets/kubernetes.io/serviceaccount && '
-              'mount --bind "$1" /run/secrets/kubernetes.io/serviceaccount && shift && exec "$@"')
-    wrapper = os.path.join(world.folder, f"{name}.sh")
-    with open(wrapper, "w") as f:
-        f.write(f'#!/bin/sh\nexec unshare -m sh -c \'{script}\' sh "{files}" "{BATON}" "$@"\n')
-    os.chmod(wrapper, 0o755)
-    env = {"KUBERNETES_SERVICE_HOST": world.api.host, "KUBERNETES_SERVICE_PORT": str(world.api.port), "KUBECONFIG": None, **env}
-    return world.start(name, config, env=env, program=wrapper)
-
-
-@pytest.fixture
-def mounts():
-    """Skips where this user cannot mount."""
-    done = subprocess.run(["unshare", "-m", "sh", "-c", "mount -t tmpfs none /run && test -d /var/run"], capture_output=True, text=True)
-    if done.returncode != 0:
-        pytest.skip(f"no mount namespaces here, the service account's folder cannot be shown to baton: {done.stderr.strip()}")
-
-
-def account_folder(world, token):
-    folder = os.path.join(world.folder, "account")
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(world.server.folder, "ca.crt")) as f:
-        ca = f.read()
-    for name, text in {"token": token, "ca.crt": ca, "namespace": "default"}.items():
-        with open(os.path.join(folder, name), "w") as f:
-            f.write(text)
-    return folder
-
-
-def token_of(world, user):
-    with open(os.path.join(world.server.folder, f"{user}.token")) as f:
-        return f.read().strip()
+    return start_in_cluster(world, name, config, files, **env)
 
 
 def test_pod_name_and_uid(world):

@@ -60,7 +60,8 @@ def test_role_of_the_log_line_is_all_that_replicas_need(world, namespace):
     world.check_once("a", "b")
     for replica in (a, b):
         said = [line["msg"] for line in replica.log() if line.get("level") in ("warn", "error")]
-        assert [text for text in said if "held up the event loop" not in text] == []
+        of_the_machine = ("A handler held up the event loop", "Own metrics are not served yet")  # busy; another replica has the address
+        assert [text for text in said if not text.startswith(of_the_machine)] == []
 
 
 def test_lease_of_a_manifest_needs_no_create(world, namespace):

@@ -118,6 +118,15 @@ static void test_names(void **state)
     assert_error(yaml, "lease_name must be");
 }
 
+static void test_old_metrics(void **state)
+{
+    (void)state;
+    assert_good(GOOD "compat_metrics: none");
+    assert_good(GOOD "compat_metrics: singleton_receiver_creator");
+    assert_error(GOOD "compat_metrics: all", "valid values: none, singleton_receiver_creator");
+    assert_error(GOOD "compat_metrics: ''", "valid values: none, singleton_receiver_creator");
+}
+
 static void test_durations(void **state)
 {
     (void)state;
@@ -383,6 +392,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_old_metrics),
         cmocka_unit_test(test_other_keys),
         cmocka_unit_test(test_what_the_elector_gets),
         cmocka_unit_test(test_namespace_from_the_environment),

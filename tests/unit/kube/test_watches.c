@@ -588,7 +588,9 @@ static void test_not_served(void **state)
     UNTIL(f, watch_trouble(u.watch) == WATCH_NOT_SERVED && watch_store(u.watch)->count == 0);
     UNTIL(f, synced(&u));
     expect_told(&u, "+a*@10 +b*@11 ~a@21 -a*@0 -b*@0 ");
-    assert_int_equal(world_logged(&f->w, "does not serve"), 2);
+    /* The line waits for what the server offers instead; the first one is left out if the watch is well again before. */
+    UNTIL(f, world_logged(&f->w, "does not serve") >= 1);
+    assert_true(world_logged(&f->w, "does not serve") <= 2);
     user_end(&u);
     fixture_free(f);
 }

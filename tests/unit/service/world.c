@@ -33,6 +33,7 @@ struct world *world_new(const char *yaml)
 {
     struct world *w = mem_zalloc(sizeof *w);
     fakes_reset();
+    fake_http_server_refuse(NULL);
     w->loop = fake_loop_new(1000 * SECOND, BEGIN_NS);
     buf_init(&w->log_text, 16 * MIB);
     const struct log_config log_config = {.level = LOG_DEBUG,
@@ -48,6 +49,7 @@ struct world *world_new(const char *yaml)
         .components = &fake_components,
         .sources = &w->source,
         .source_count = 1,
+        .serves_own_metrics = true,
         .on_end = on_end,
         .arg = w,
     };
@@ -81,6 +83,7 @@ int world_end(struct world *w)
     if (!w->ended)
         fail_msg("the service did not end:\n%s", buf_cstr(&w->log_text));
     int exit_status = w->exit_status;
+    assert_int_equal(fake_http_server_count(), 0);
     service_free(w->service);
     fake_loop_settle(w->loop);
     loop_free(w->loop); /* checks that no timer is left */

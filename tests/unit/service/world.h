@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "fake_components.h"
 #include "fake_elector.h"
+#include "fake_http_server.h"
 #include "fake_loop.h"
 #include "service/service.h"
 

@@ -6,6 +6,9 @@
 //	<unix_nanos> stopped            it was told that it leads no more
 //	<unix_nanos> leader <identity>  it saw a new holder, itself included
 //
+// Without --identity it is configured as the receiver of the past, singleton_receiver_creator, was:
+// its identity is LEASE_HOLDER_ID, or the host name.
+//
 // After a loss it campaigns again. On SIGTERM it ends when client-go is done, which with
 // --release includes giving back the Lease.
 package main
@@ -38,13 +41,16 @@ func parseFlags() options {
 	flag.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file")
 	flag.StringVar(&o.namespace, "namespace", "default", "namespace of the Lease")
 	flag.StringVar(&o.lease, "lease", "", "name of the Lease")
-	flag.StringVar(&o.identity, "identity", "", "holder identity")
+	flag.StringVar(&o.identity, "identity", "", "holder identity; $LEASE_HOLDER_ID, or the host name, if not given")
 	flag.DurationVar(&o.duration, "duration", 15*time.Second, "lease duration")
 	flag.DurationVar(&o.renew, "renew", 10*time.Second, "renew deadline")
 	flag.DurationVar(&o.retry, "retry", 2*time.Second, "retry period")
 	flag.DurationVar(&o.tick, "tick", 0, "print a line this often while leading; 0 is never")
 	flag.BoolVar(&o.release, "release", false, "release the Lease when stopped (ReleaseOnCancel)")
 	flag.Parse()
+	if o.identity == "" {
+		o.identity = os.Getenv("LEASE_HOLDER_ID")
+	}
 	return o
 }
 
@@ -63,6 +69,11 @@ func run(o options) error {
 	client, err := kubernetes.NewForConfig(cfg)
 	if err != nil {
 		return err
+	}
+	if o.identity == "" {
+		if o.identity, err = os.Hostname(); err != nil {
+			return err
+		}
 	}
 	lock := &resourcelock.LeaseLock{
 		LeaseMeta:  metav1.ObjectMeta{Namespace: o.namespace, Name: o.lease},
