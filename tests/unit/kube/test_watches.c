@@ -187,12 +187,20 @@ static void fixture_free(struct fixture *f)
     mem_free(f);
 }
 
+_Noreturn static void never(struct fixture *f, const char *condition)
+{
+    size_t count = asked(f);
+    fail_msg("never: %s; %zu requests, the last is \"%s\"; log:\n%s", condition, count,
+             count == 0 ? "" : f->requests[(count < ANSWERS_MAX ? count : ANSWERS_MAX) - 1], buf_cstr(&f->w.log_text));
+    abort();
+}
+
 #define UNTIL(f, condition)                                                                        \
     do {                                                                                           \
         int64_t end_ns_ = loop_boot_ns((f)->w.loop) + 20000 * MS;                                  \
         while (!(condition)) {                                                                     \
             if (loop_boot_ns((f)->w.loop) > end_ns_)                                               \
-                fail_msg("never: %s; log:\n%s", #condition, buf_cstr(&(f)->w.log_text));           \
+                never(f, #condition);                                                              \
             world_run_for_ms(&(f)->w, 1);                                                          \
         }                                                                                          \
     } while (0)
@@ -765,6 +773,7 @@ static void test_lists_are_limited(void **state)
     /* Another user of the client with more: the larger numbers win, and then the places are what is short. */
     f->config.qps = 1000;
     f->config.burst = 1000;
+    f->config.label_selector = STR_NONE;
     struct watch *more = get(f);
     for (int i = 0; i < USERS; i++) { /* those that wait for a token have theirs already: they ask anew */
         user_end(&users[i]);
