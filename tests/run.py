@@ -218,8 +218,8 @@ def main():
         stages += [
             ("release", lambda: build(tally, "release", "all")),
             ("fuzz", lambda: stage_fuzz(tally)),
-            ("e2e kubesim", lambda: stage_pytest(tally, "e2e on kubesim", ["tests/e2e", "--server=kubesim"], 1200)),
             ("peers", lambda: have_peers.append(stage_peers(tally))),
+            ("e2e kubesim", lambda: stage_pytest(tally, "e2e on kubesim", ["tests/e2e", "--server=kubesim"], 1200)),
             ("integration", lambda: stage_pytest(tally, "integration with real peers", ["tests/integration"], 900,
                                                  {"BATON_BUILD": os.path.join(ROOT, "build", "plain")})),
             ("e2e apiserver", lambda: not have_peers or have_peers[0]
