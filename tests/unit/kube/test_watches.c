@@ -90,8 +90,10 @@ static void handle(struct test_conn *c, const struct test_request *r, void *arg)
         return;
     }
     conn_printf(c, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n", a.type);
+    pthread_mutex_lock(&f->lock); /* tell_more waits for the end of the chunk */
     if (a.len > 0)
         chunk(c, a.body, a.len);
+    pthread_mutex_unlock(&f->lock);
     if (a.then == HOLD)
         conn_wait_for_close(c);
     else if (a.then == CUT)
