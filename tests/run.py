@@ -202,6 +202,18 @@ def stage_pytest(tally, name, arguments, timeout, more_env=None):
     tally.add(name, counts.get("passed", 0), failed, counts.get("skipped", 0))
 
 
+# Suites that wait for servers most of the time; they run beside the others.
+WAITING = [f"tests/integration/{name}.py" for name in ("test_list_watch", "test_kymastats")]
+
+
+def stage_integration(tally):
+    env = {"BATON_BUILD": os.path.join(ROOT, "build", "plain")}
+    suites = [("list and watch with real peers", WAITING),
+              ("integration with real peers", ["tests/integration", *(f"--ignore={path}" for path in WAITING)])]
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(lambda suite: stage_pytest(tally, suite[0], suite[1], 1200, env), suites))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
@@ -220,11 +232,10 @@ def main():
             ("fuzz", lambda: stage_fuzz(tally)),
             ("peers", lambda: have_peers.append(stage_peers(tally))),
             ("e2e kubesim", lambda: stage_pytest(tally, "e2e on kubesim", ["tests/e2e", "--server=kubesim"], 1200)),
-            ("integration", lambda: stage_pytest(tally, "integration with real peers", ["tests/integration"], 900,
-                                                 {"BATON_BUILD": os.path.join(ROOT, "build", "plain")})),
+            ("reference", lambda: stage_reference(tally)),
+            ("integration", lambda: stage_integration(tally)),
             ("e2e apiserver", lambda: not have_peers or have_peers[0]
              and stage_pytest(tally, "e2e on the real API server", ["tests/e2e", "--server=apiserver"], 1800)),
-            ("reference", lambda: stage_reference(tally)),
         ]
     for name, stage in stages:
         if options.only not in name:

@@ -15,6 +15,11 @@ import peers  # noqa: E402
 EXAMPLE = os.path.join(peers.ROOT, "examples", "k8s-cluster.yaml")
 
 
+def warnings(baton):
+    """All but the one about the default port of own metrics, which another process of this machine may have."""
+    return [line for line in baton.log().split("\n") if "\twarn\t" in line and "Own metrics are not served yet" not in line]
+
+
 def validate(text, tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text(text)
@@ -78,7 +83,7 @@ def test_permissions_of_the_example(tmp_path):
         env = dict(os.environ, KUBECONFIG=server.kubeconfig_of("nobody"))
         with peers.Process([peers.BATON, "--config", str(file)], env=env) as baton:
             baton.wait_log("All watches are synced")
-            assert '"watches": 16,' in baton.log() and '"without": ""' in baton.log() and "\twarn\t" not in baton.log(), baton.log()
+            assert '"watches": 16,' in baton.log() and '"without": ""' in baton.log() and warnings(baton) == [], baton.log()
         without_jobs = [r for r in role["rules"] if r["apiGroups"] != ["batch"]]
         grant(without_jobs)
         with peers.Process([peers.BATON, "--config", str(file)], env=env) as baton:
