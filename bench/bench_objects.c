@@ -1,8 +1,7 @@
 /*
  * Speed of decoding pods into compact objects, and of memcpy over the same bytes in the same run.
  *
- *   cc -O2 -flto -D_GNU_SOURCE -std=gnu17 -Isrc -I. bench/bench_objects.c tests/unit/kube/make_pod.c src/kube/atoms.c
- *      src/kube/object*.c src/kube/store.c src/wire/{image_ref,json,pb,quantity,text,time}.c src/base/{arena,base,buf,err,map,slab}.c -lm
+ *   ninja -C build/release bench/bench_objects && build/release/bench/bench_objects
  *
  * Pods are those of the tests: about 5 kB in protobuf, two containers. Each round decodes all of them into a store and drops it again,
  * so that texts are found as often as in a cluster. CPU time; the best of several rounds counts: the machine may be busy. The last lines are one
