@@ -465,7 +465,8 @@ def test_kind_that_comes_and_goes(server, api, watch):
         wait_for(lambda: w.state(0)["count"] == 0, "an empty store")
         assert w.ask("changes 0")["deleted"] == 5
         assert w.state()["synced"]
-    assert w.log().count("does not serve") == 3, w.log()
+    # The line follows when discovery has answered what else there is.
+    wait_for(lambda: w.log().count("does not serve") == 3, w.log)
 
 
 def test_180_watches_use_three_connections(old_server, server, api, watch):
