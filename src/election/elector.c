@@ -225,6 +225,7 @@ static void elector_free(struct elector *e)
     lease_deinit(&e->current);
     note_deinit(&e->note);
     note_deinit(&e->predecessor.note);
+    mem_free(e->token.text);
     arena_deinit(&e->arena);
     mem_free(e);
 }
@@ -410,11 +411,13 @@ void elector_step(struct elector *e, const struct election_event *event)
         carry_out_report(e, out.reports[i]);
     if (e->machine.state >= ELECTION_RELEASING)
         e->leading = false;
+    elector_facts_update(e);
     if (out.wake_ns == INT64_MAX)
         loop_timer_clear(&e->timer);
     else
         loop_timer_set(&e->timer, out.wake_ns);
     tell_users(e);
+    elector_facts_tell(e);
     if (e->machine.state == ELECTION_STOPPED && e->ref_count == 0) {
         elector_watch_end(e);
         loop_task_post(&e->done_task);

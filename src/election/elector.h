@@ -45,16 +45,25 @@ void elector_unref(struct elector *e, void (*done)(void *arg), void *arg);
 struct elector_user {
     struct list link;
     void (*on_change)(void *arg, bool leading); /* from the loop; on every change, and soon after joining if it leads then */
+    /* Somebody asked by the Lease that this process hands over; NULL: not told. Only later calls may change the elector. */
+    void (*on_asked)(void *arg);
     void *arg;
     bool told_leading; /* the elector's: what it was told last */
 };
 void elector_join(struct elector *e, struct elector_user *user);
 void elector_leave(struct elector *e, struct elector_user *user);
 
+/* Gives leadership up and goes on as a candidate, who does not claim the Lease again before somebody else has led or one lease
+ * duration has passed. Nothing happens if this process does not lead. */
+void elector_yield(struct elector *e);
 /* The gate: reads the clock. True only if no other replica can lead now. */
 bool elector_may_emit(const struct elector *e);
 /* Counts this process's terms, from 1; 0: never led. */
 uint64_t elector_term(const struct elector *e);
+/* What fences the present (or last) term off: "<lease uid>/<transitions>"; empty: never led. Valid until the next term. */
+str elector_fencing_token(const struct elector *e);
+/* Somebody leads, by all that is known here: this process, or a holder whose Lease has not expired. */
+bool elector_is_led(const struct elector *e);
 enum standby elector_standby(const struct elector *e);
 int64_t elector_lease_duration_ns(const struct elector *e);
 str elector_lease_name(const struct elector *e);

@@ -32,6 +32,13 @@ struct elector_predecessor {
     struct note note;       /* empty if there was none to trust */
 };
 
+/* What data of the present term carries. */
+struct elector_token {
+    char *text; /* heap */
+    size_t len, uid_len;
+    uint64_t term; /* for which it was made */
+};
+
 struct elector {
     struct list link;
     struct elector_set *set;
@@ -72,6 +79,8 @@ struct elector {
     struct list users;
     bool leading;            /* what users are told */
     uint64_t term;
+    struct elector_token token;
+    bool yield_asked;        /* the record asks this term to hand over, and users were told */
     int64_t led_since_ns;    /* boot time */
     uint64_t terms_lost, renewals, renewals_failed, calls_failed;
 
@@ -116,5 +125,9 @@ void elector_remember_predecessor(struct elector *e);
 void elector_inherit(struct elector *e, bool reopened);
 /* The note annotation for the next write of a term with these transitions. */
 void elector_note_write(struct elector *e, struct lease *lease);
+
+/* elector_facts.c: after each step, before users are told that they lead, and after */
+void elector_facts_update(struct elector *e);
+void elector_facts_tell(struct elector *e);
 
 #endif

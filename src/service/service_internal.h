@@ -66,6 +66,7 @@ struct receiver_node {
     bool cold;                   /* started and stopped with each term */
     struct elector *elector;     /* NULL if not gated, and after it was left */
     const void *elector_identity;
+    const struct elector_options *options; /* NULL: none */
     struct elector_user user;
     bool joined;
     bool active;                 /* between activate and deactivate */
@@ -107,6 +108,8 @@ struct graph {
     size_t receiver_count;
     struct pipeline *pipelines;
     size_t pipeline_count;
+    struct handover *handovers; /* one for each elector, while it runs */
+    size_t handover_count;
 };
 
 enum service_phase {
@@ -130,6 +133,7 @@ struct service {
     struct elector_set *electors;
     struct watches *watches;
     struct own_metrics *own_metrics;
+    struct ready *ready;
     int64_t begun_ns;             /* boot time */
     uint64_t generation;
     struct graph *graph;          /* running, starting or stopping */
@@ -166,6 +170,8 @@ void receiver_node_drain(struct receiver_node *n); /* no new work */
 bool receiver_node_busy(const struct receiver_node *n);
 void receiver_node_leave(struct receiver_node *n); /* deactivates, leaves the elector */
 void receiver_node_stop(struct receiver_node *n);
+/* After a drain that no stop followed: goes on if it leads. */
+void receiver_node_resume(struct receiver_node *n);
 /* Tells the elector where the receiver stands. */
 void receiver_node_note(struct receiver_node *n);
 
@@ -181,6 +187,14 @@ void fan_out_init(struct receiver_node *n);
 /* May settle and free it. */
 void hand_over_close(struct hand_over *h, bool complete);
 bool receiver_node_has_room(const struct receiver_node *n, unsigned signals);
+
+/* fencing.c: puts the token of the present term on a batch that nobody has seen yet */
+void fencing_stamp(const struct receiver_node *n, struct batch *b);
+
+/* yield.c: handing over on purpose */
+void handovers_begin(struct graph *g); /* all is started */
+void handovers_leave(struct graph *g); /* a stop begins; harmless if they never began */
+void handovers_advance_later(struct graph *g); /* a receiver that drains may have finished */
 
 /* stop.c */
 void stop_init(struct service *s);

@@ -93,6 +93,7 @@ static void bound_phase(struct service *s, int64_t deadline_ns)
 static void enter_ticks(struct service *s)
 {
     bound_phase(s, s->stop_begun_ns + LIMIT_STOP_ACKNOWLEDGE_MS * MS);
+    handovers_leave(s->graph);
     for (size_t i = 0; i < s->graph->receiver_count; i++)
         receiver_node_drain(&s->graph->receivers[i]);
 }
@@ -235,6 +236,7 @@ void stop_init(struct service *s)
 
 void service_advance_later(struct service *s)
 {
+    handovers_advance_later(s->graph);
     if (is_stopping(s))
         loop_task_post(&s->advance_task);
 }

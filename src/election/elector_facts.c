@@ -1,0 +1,71 @@
+/*
+ * What others ask about the election and about the present term: the fencing token, whether anybody leads, whether somebody asked
+ * the leader to hand over.
+ *
+ * The token is "<lease uid>/<transitions>". Of two tokens with the same uid the one with the greater number is of the later term; the
+ * uid is there because a Lease that is deleted and made again counts from the beginning. It is made when a term begins, and again
+ * only if this leader recreated its Lease, which changes the uid. It is not read from the record each time: somebody who edits the
+ * record by hand must not change what data says.
+ *
+ * A request to hand over names a token. It is obeyed once, by the leader of that very term.
+ */
+#include "base/limits.h"
+#include "election/elector_internal.h"
+
+static void make_token(struct elector *e)
+{
+    struct elector_token *t = &e->token;
+    struct buf text;
+    buf_init(&text, LIMIT_LEASE_BYTES);
+    buf_printf(&text, "%.*s/%" PRId32, STR_ARG(e->current.uid), e->current.transitions);
+    mem_free(t->text);
+    t->text = buf_take(&text, &t->len);
+    t->uid_len = e->current.uid.len;
+    t->term = e->term;
+}
+
+void elector_facts_update(struct elector *e)
+{
+    const struct elector_token *t = &e->token;
+    if (!e->leading || !e->current_present)
+        return;
+    /* The gate may have opened again within what is one term for everybody else: then the text stays the same. */
+    if (t->term != e->term || !str_eq(e->current.uid, str_make(t->text, t->uid_len)))
+        make_token(e);
+}
+
+str elector_fencing_token(const struct elector *e)
+{
+    return str_make(e->token.text, e->token.len);
+}
+
+bool elector_is_led(const struct elector *e)
+{
+    const struct election *m = &e->machine;
+    bool held = m->seen && m->present && m->lease.holder != HOLDER_NONE;
+    return e->leading || (held && loop_boot_ns(e->loop) < m->promised_ns);
+}
+
+static bool is_asked(const struct elector *e)
+{
+    if (!e->leading || !e->current_present)
+        return false;
+    str token = lease_annotation_get(&e->current, STR(YIELD_ANNOTATION));
+    return token.len > 0 && str_eq(token, elector_fencing_token(e));
+}
+
+void elector_facts_tell(struct elector *e)
+{
+    bool asked = is_asked(e);
+    if (asked == e->yield_asked)
+        return;
+    e->yield_asked = asked;
+    if (!asked)
+        return;
+    log_info(&e->logger, "This replica is asked by its Lease to hand over");
+    list_for_each_safe (node, &e->users) {
+        struct elector_user *user = CONTAINER_OF(node, struct elector_user, link);
+        if (user->on_asked != NULL)
+            user->on_asked(user->arg);
+    }
+}
