@@ -7,6 +7,9 @@
  * only if this leader recreated its Lease, which changes the uid. It is not read from the record each time: somebody who edits the
  * record by hand must not change what data says.
  *
+ * The note on a Lease that was created could not carry the uid, which the server chooses; so a leader that recreated its Lease
+ * writes the note again at once.
+ *
  * A request to hand over names a token. It is obeyed once, by the leader of that very term.
  */
 #include "base/limits.h"
@@ -30,8 +33,11 @@ void elector_facts_update(struct elector *e)
     if (!e->leading || !e->current_present)
         return;
     /* The gate may have opened again within what is one term for everybody else: then the text stays the same. */
-    if (t->term != e->term || !str_eq(e->current.uid, str_make(t->text, t->uid_len)))
-        make_token(e);
+    bool same_uid = str_eq(e->current.uid, str_make(t->text, t->uid_len));
+    if (t->term == e->term && same_uid)
+        return;
+    e->note_is_stale = t->term == e->term && e->note.receiver_count > 0;
+    make_token(e);
 }
 
 str elector_fencing_token(const struct elector *e)
@@ -56,6 +62,11 @@ static bool is_asked(const struct elector *e)
 
 void elector_facts_tell(struct elector *e)
 {
+    /* The watch may show the new Lease before the creation's own answer is here: then after that. */
+    if (e->note_is_stale && e->machine.call == CALL_NONE) {
+        loop_timer_set(&e->timer, election_renew_soon(&e->machine, loop_boot_ns(e->loop)));
+        e->note_is_stale = false;
+    }
     bool asked = is_asked(e);
     if (asked == e->yield_asked)
         return;

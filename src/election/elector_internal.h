@@ -80,6 +80,7 @@ struct elector {
     bool leading;            /* what users are told */
     uint64_t term;
     struct elector_token token;
+    bool note_is_stale;      /* the Lease was recreated: the note that went with it names no uid */
     bool yield_asked;        /* the record asks this term to hand over, and users were told */
     int64_t led_since_ns;    /* boot time */
     uint64_t terms_lost, renewals, renewals_failed, calls_failed;
