@@ -352,5 +352,5 @@ int command_lease(const struct lease_request *request, const struct lease_output
     if (s.loop != NULL)
         loop_free(s.loop);
     arena_deinit(&s.arena);
-    return s.exit_status;
+    return (int)s.exit_status;
 }

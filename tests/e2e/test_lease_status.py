@@ -101,6 +101,8 @@ def test_standby_is_shown(world):
     assert "  standby      y, synced\n" in status(world).out
     (found,) = status(world, "--output", "json").leases()
     assert found["standby"]["holder"] == "y" and found["standby"]["synced"] is True
+    # A holder whose clock is ahead does not hold it for longer than its duration.
+    assert 0 < found["expiresInSeconds"] <= 60 and 0 < found["standby"]["expiresInSeconds"] <= 60
 
 
 def test_watch_prints_a_line_for_each_change(world):
