@@ -1,6 +1,6 @@
 /*
- * What others ask about the election and about the present term: the fencing token, whether anybody leads, whether somebody asked
- * the leader to hand over.
+ * What others ask about the election and about the present term: the fencing token, whether a replica may be spared, whether somebody
+ * asked the leader to hand over.
  *
  * The token is "<lease uid>/<transitions>". Of two tokens with the same uid the one with the greater number is of the later term; the
  * uid is there because a Lease that is deleted and made again counts from the beginning. It is made when a term begins, and again
@@ -45,11 +45,16 @@ str elector_fencing_token(const struct elector *e)
     return str_make(e->token.text, e->token.len);
 }
 
-bool elector_is_led(const struct elector *e)
+const char *elector_lacks(const struct elector *e)
 {
-    const struct election *m = &e->machine;
-    bool held = m->seen && m->present && m->lease.holder != HOLDER_NONE;
-    return e->leading || (held && loop_boot_ns(e->loop) < m->promised_ns);
+    bool is_pair = e->config.standby == STANDBY_AUTO && !e->orders.alone;
+    if (is_pair)
+        return elector_has_synced_standby(e)
+                   ? NULL
+                   : "no other replica stands by with full stores, as far as this one knows";
+    return election_is_held(&e->machine, loop_boot_ns(e->loop))
+               ? NULL
+               : "nobody leads, as far as this replica knows";
 }
 
 static bool is_asked(const struct elector *e)

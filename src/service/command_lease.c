@@ -21,7 +21,7 @@
 #include "service/command_lease_internal.h"
 #include "wire/text.h"
 
-enum { LEASE_NAME_MAX = 253 - (sizeof STANDBY_LEASE_SUFFIX - 1) };
+enum { LEASE_NAME_MAX = 253 - (sizeof ELECTOR_STANDBY_SUFFIX - 1) };
 
 /* ---- output ---- */
 
@@ -272,7 +272,7 @@ static bool add_target(struct lease_session *s, const struct elector_config *con
                     arena_str(&s->arena, config->lease_name));
     init_reader(t, &t->main, t->view.name, &t->view.main);
     init_reader(t, &t->standby,
-                arena_printf(&s->arena, "%.*s" STANDBY_LEASE_SUFFIX, STR_ARG(t->view.name)),
+                arena_printf(&s->arena, "%.*s" ELECTOR_STANDBY_SUFFIX, STR_ARG(t->view.name)),
                 &t->view.standby);
     return true;
 }

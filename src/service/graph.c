@@ -169,7 +169,8 @@ static bool find_elector(struct receiver_node *n, const struct component_setting
         n->elector = x->type->elector(x);
         n->elector_identity = n->elector;
         n->options = x->type->options == NULL ? NULL : x->type->options(x);
-        n->cold = !n->receiver.type->can_be_warm || elector_standby(n->elector) == STANDBY_COLD;
+        n->cold = !n->receiver.type->can_be_warm;
+        n->starts_by_role = n->cold || elector_standby(n->elector) != STANDBY_WARM;
         return true;
     }
     return err_set(

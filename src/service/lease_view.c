@@ -13,7 +13,6 @@
 #include "wire/text.h"
 
 #define SECOND INT64_C(1000000000)
-#define SYNCED_ANNOTATION "baton.dev/synced"
 
 static void half_init(struct lease_half *h)
 {

@@ -9,8 +9,6 @@
 #include "kube/lease.h"
 #include "wire/json.h"
 
-#define STANDBY_LEASE_SUFFIX "-standby"
-
 /* What is known of one Lease. */
 enum lease_known {
     LEASE_UNKNOWN,   /* not asked yet */

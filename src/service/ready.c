@@ -6,7 +6,7 @@
  *
  *   who                              is ready when
  *   the leader, a warm standby       its receivers' stores are full: the next tick is complete
- *   a cold replica, standby: auto    somebody else stands by with full stores
+ *   a cold replica, standby: auto    another one stands by with full stores
  *   a cold replica, standby: cold    somebody leads
  *
  * So a rolling update waits, with each new pod, until ending the next old one costs nothing. An answer is about this moment, from what
@@ -39,17 +39,6 @@ struct ready {
 
 /* ---- what is said ---- */
 
-enum part { PART_LEADER, PART_WARM, PART_COLD };
-
-static enum part part_of(const struct elector *e)
-{
-    struct elector_stats stats;
-    elector_statistics(e, &stats);
-    if (stats.leading)
-        return PART_LEADER;
-    return elector_standby(e) == STANDBY_WARM ? PART_WARM : PART_COLD;
-}
-
 static bool is_full(const struct receiver_node *n)
 {
     const struct receiver_type *type = n->receiver.type;
@@ -61,9 +50,10 @@ static bool is_full(const struct receiver_node *n)
 /* Appends why not; nothing: it is ready. */
 static void put_reason(struct buf *out, const struct graph *g, const struct elector *e)
 {
-    if (part_of(e) == PART_COLD) {
-        if (!elector_is_led(e))
-            buf_text(out, "nobody leads, as far as this replica knows");
+    if (elector_present_role(e) == ROLE_COLD) {
+        const char *lack = elector_lacks(e);
+        if (lack != NULL)
+            buf_text(out, lack);
         return;
     }
     for (size_t i = 0; i < g->receiver_count; i++) {
@@ -94,7 +84,7 @@ static void write_text(struct json_writer *w, const char *key, str text)
 static bool write_elector(struct json_writer *w, const struct graph *g, const struct extension *x,
                           const struct elector *e)
 {
-    static const char *const parts[] = {"leader", "warm", "cold"};
+    static const char *const roles[] = {"cold", "warm", "leader"}; /* as the enum */
     struct buf reason;
     buf_init(&reason, 64 * KIB);
     put_reason(&reason, g, e);
@@ -103,7 +93,7 @@ static bool write_elector(struct json_writer *w, const struct graph *g, const st
     write_text(w, "id", x->base.id);
     write_text(w, "namespace", elector_lease_namespace(e));
     write_text(w, "lease", elector_lease_name(e));
-    write_text(w, "role", str_from(parts[part_of(e)]));
+    write_text(w, "role", str_from(roles[elector_present_role(e)]));
     json_write_key(w, STR("ready"));
     json_write_bool(w, ready);
     if (!ready)

@@ -1,7 +1,8 @@
 /*
  * Handing over on purpose: a leader gives its Lease up as at a stop, and goes on as a candidate.
  *
- * Life of a hand-over: asked for (SIGUSR1, or an annotation on the Lease) -> no new tick; the receivers of this elector finish theirs
+ * Life of a hand-over: asked for (SIGUSR1, or an annotation on the Lease) -> everything goes on while the replica that is to lead
+ * next fills its stores, as at a stop -> no new tick; the receivers of this elector finish theirs
  * and hear what became of their data, at most LIMIT_STOP_ACKNOWLEDGE_MS -> the elector releases the Lease with the note, and the
  * receivers are told that they do not lead -> they may lead again. Who leads next goes on after the last tick, so nothing is missing.
  *
@@ -23,7 +24,9 @@ struct handover {
     struct elector *elector;
     struct elector_user user;
     bool joined, leads;
+    bool waiting;            /* for the next leader to be ready */
     bool draining;           /* receivers finish */
+    int64_t asked_ns;        /* boot time */
     uint64_t term;           /* that is to end */
     struct loop_timer timer; /* its bound */
     struct loop_task task;
@@ -48,7 +51,7 @@ static bool is_busy(const struct handover *h)
 static void let_go(struct handover *h)
 {
     struct graph *g = h->graph;
-    h->draining = h->timed_out = false;
+    h->waiting = h->draining = h->timed_out = false;
     loop_timer_clear(&h->timer);
     loop_task_cancel(&h->task);
     for (size_t i = 0; i < g->receiver_count; i++)
@@ -66,13 +69,13 @@ static void log_lease(const struct handover *h, const char *message)
 static void advance(void *arg)
 {
     struct handover *h = arg;
-    if (!h->draining)
+    if (!h->waiting && !h->draining)
         return;
     if (!h->leads || elector_term(h->elector) != h->term) { /* lost meanwhile */
         let_go(h);
         return;
     }
-    if (is_busy(h) && !h->timed_out)
+    if (h->waiting || (is_busy(h) && !h->timed_out))
         return;
     if (h->timed_out)
         log_warn(&h->graph->service->logger,
@@ -83,21 +86,12 @@ static void advance(void *arg)
     let_go(h);
 }
 
-static void on_timer(void *arg)
-{
-    struct handover *h = arg;
-    h->timed_out = true;
-    advance(h);
-}
-
-static void begin(struct handover *h)
+static void drain(struct handover *h)
 {
     struct graph *g = h->graph;
-    if (h->draining || !h->leads)
-        return;
     log_lease(h, "Handing over: the running tick is finished, then the Lease is released");
+    h->waiting = false;
     h->draining = true;
-    h->term = elector_term(h->elector);
     loop_timer_set_after(&h->timer, LIMIT_STOP_ACKNOWLEDGE_MS * MS);
     for (size_t i = 0; i < g->receiver_count; i++)
         if (is_ours(h, &g->receivers[i]))
@@ -105,11 +99,42 @@ static void begin(struct handover *h)
     loop_task_post(&h->task);
 }
 
-static void on_change(void *arg, bool leading)
+static void wait_or_drain(struct handover *h)
+{
+    h->waiting = elector_awaits_standby(h->elector, h->asked_ns);
+    if (h->waiting)
+        loop_timer_set_after(&h->timer, LIMIT_HANDOVER_LOOK_MS * MS);
+    else
+        drain(h);
+}
+
+static void on_timer(void *arg)
 {
     struct handover *h = arg;
-    h->leads = leading;
-    if (h->draining)
+    if (h->waiting) {
+        wait_or_drain(h);
+        return;
+    }
+    h->timed_out = true;
+    advance(h);
+}
+
+static void begin(struct handover *h)
+{
+    if (h->waiting || h->draining || !h->leads)
+        return;
+    h->term = elector_term(h->elector);
+    h->asked_ns = loop_boot_ns(h->graph->service->loop);
+    wait_or_drain(h);
+    if (h->waiting)
+        log_lease(h, "Going on until the next leader is ready to take over");
+}
+
+static void on_role(void *arg, enum elector_role role)
+{
+    struct handover *h = arg;
+    h->leads = role == ROLE_LEADING;
+    if (h->waiting || h->draining)
         loop_task_post(&h->task);
 }
 
@@ -140,7 +165,7 @@ void handovers_begin(struct graph *g)
         struct handover *h = &g->handovers[g->handover_count++];
         h->graph = g;
         h->elector = e;
-        h->user = (struct elector_user){.on_change = on_change, .on_asked = on_asked, .arg = h};
+        h->user = (struct elector_user){.on_role = on_role, .on_asked = on_asked, .arg = h};
         loop_timer_init(loop, &h->timer, "hand-over", on_timer, h);
         loop_task_init(loop, &h->task, "hand-over", advance, h);
         h->joined = true;

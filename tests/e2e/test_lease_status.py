@@ -118,15 +118,28 @@ def test_watch_prints_a_line_for_each_change(world):
     world.watch().wait_more(3)
     assert len(process.out) == before, "renewals are no changes"
     b = world.start_standby("b")
+    expect(f"default/{world.lease}: held by {A}, transitions 0; standby {B}, synced")
     world.end(a)
     expect(f"default/{world.lease}: held by {B}, transitions 1; no standby")
     b.signal(signal.SIGKILL)
     expect(f"default/{world.lease}: expired, was held by {B}, transitions 1; no standby")
-    world.api.create_lease(f"{world.lease}-standby", spec={"holderIdentity": "y", "leaseDurationSeconds": 60}, annotations={"baton.dev/synced": "true"})
+
+    def stand_by(lease):
+        lease["spec"].update(holderIdentity="y", leaseDurationSeconds=60)
+        lease["metadata"].setdefault("annotations", {})["baton.dev/synced"] = "true"
+    world.api.edit_lease(f"{world.lease}-standby", stand_by)
     expect(f"default/{world.lease}: expired, was held by {B}, transitions 1; standby y, synced")
     assert world.api.delete_lease(world.lease)[0] == 200
     expect(f"default/{world.lease}: absent; standby y, synced")
     assert last(process) == f"default/{world.lease}: absent; standby y, synced"
+
+
+def test_of_a_leader_with_a_real_standby(world):
+    world.start_leader("a")
+    world.start_standby("b")
+    wait_until(lambda: f"  standby      {B}, synced\n" in status(world).out, 10, "b stands by")
+    (found,) = status(world, "--output", "json").leases()
+    assert found["holder"] == A and found["standby"]["holder"] == B and found["standby"]["synced"] is True
 
 
 def test_watch_in_json(world):

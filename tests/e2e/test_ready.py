@@ -103,6 +103,52 @@ def test_cold_replica_that_knows_of_no_leader_is_not_ready(world):
     assert get(port_of(world, a), "/live") == (200, {"live": True})
 
 
+def test_auto_one_stands_by_and_the_others_are_ready_while_it_is_synced(world):
+    a = world.start_leader("a", config(world, "a", "auto"))
+    wait_ready(port_of(world, a), 200, role="leader")
+    b = world.start("b", config(world, "b", "auto"))
+    wait_ready(port_of(world, b), 200, role="warm")
+    c = world.start("c", config(world, "c", "auto"))
+    wait_ready(port_of(world, c), 200, role="cold")
+    # Nobody stands by for a moment; then c does, and is ready when its stores are full.
+    world.end(b)
+    wait_ready(port_of(world, c), 200, role="warm")
+    world.end(a)
+    wait_ready(port_of(world, c), 200, role="leader")
+
+
+def test_auto_cold_replica_is_not_ready_while_the_standby_is_not(world):
+    """The standby here is one that never gets its stores full."""
+    a = world.start_leader("a", config(world, "a", "auto"))
+    wait_ready(port_of(world, a), 200, role="leader")
+    name = f"{world.lease}-standby"
+
+    def stand_by(synced):
+        def change(lease):
+            lease["spec"].update(holderIdentity="somebody", leaseDurationSeconds=3600)
+            lease["metadata"].setdefault("annotations", {})["baton.dev/synced"] = synced
+        world.api.edit_lease(name, change)
+    wait_until(lambda: world.api.lease(name), 10, "the standby's Lease")
+    stand_by("false")
+    c = world.start("c", config(world, "c", "auto"))
+    found = wait_ready(port_of(world, c), 503, role="cold")
+    assert found["reason"] == "no other replica stands by with full stores, as far as this one knows"
+    stand_by("true")
+    wait_ready(port_of(world, c), 200, role="cold")
+    stand_by("false")
+    wait_ready(port_of(world, c), 503, role="cold")
+
+
+def test_auto_without_permission_for_the_second_lease(world):
+    """It is cold then: ready while somebody leads."""
+    world.api.create_role({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": world.lease, "namespace": "default"},
+                           "rules": [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [world.lease],
+                                      "verbs": ["get", "watch", "update"]}]}, "nobody")
+    world.api.create_lease(world.lease, spec={"holderIdentity": "somebody", "leaseDurationSeconds": 3600, "leaseTransitions": 3})
+    a = world.start("a", config(world, "a", "auto"), user="nobody")
+    wait_ready(port_of(world, a), 200, role="cold")
+
+
 def test_two_electors_share_an_address_and_both_must_be_ready(world):
     extension = lambda lease, standby: world.extension(lease, **SHORT, ready_endpoint="127.0.0.1:0", standby=standby)
     world.api.create_lease(f"{world.lease}-bar", spec={"holderIdentity": "somebody", "leaseDurationSeconds": 3600, "leaseTransitions": 3})

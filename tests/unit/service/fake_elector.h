@@ -28,6 +28,9 @@ struct elector {
     size_t yield_count;
     int64_t yielded_ns;           /* boot time of the latest */
     char token[96];
+    bool stands_by;               /* this one, by STANDBY_AUTO */
+    bool another_stands_by, another_is_synced;
+    size_t synced_calls;          /* of elector_user_synced */
     uint64_t term;
     struct list users;
     enum inheritance inheritance;
@@ -58,6 +61,7 @@ void fake_elector_lead(struct elector *e, enum inheritance inheritance, int64_t 
 void fake_elector_lose(struct elector *e);
 /* The Lease asks it to hand over. */
 void fake_elector_ask(struct elector *e);
+void fake_elector_stand_by(struct elector *e, bool stands_by);
 void fake_elector_inherit(struct elector *e, const char *receiver_id, struct note_entry entry);
 /* What the service wrote last; NULL if nothing. */
 const struct fake_note *fake_elector_written(const struct elector *e, const char *receiver_id);

@@ -65,7 +65,7 @@ static void test_cold_replica_needs_a_leader(void **state)
     (void)state;
     struct world *w = begin_one(", standby: cold");
     struct elector *e = world_elector(w, "l");
-    expect(503, "\"role\":\"cold\",\"ready\":false,\"reason\":\"nobody leads, as far as this replica knows\"");
+    expect(503, "\"role\":\"cold\",\"ready\":false,\"reason\":\"no leader\"");
     e->others_lead = true;
     fake("pull")->not_ready = true; /* it has no stores */
     expect(200, "\"role\":\"cold\",\"ready\":true");
@@ -93,8 +93,7 @@ static void test_several_electors_at_one_address(void **state)
     assert_int_equal(fake_http_server_count(), 1);
     expect_path("/ready", 503,
                 "{\"ready\":false,\"electors\":[{\"id\":\"elect\",\"namespace\":\"\",\"lease\":\"l\",\"role\":\"warm\",\"ready\":true},"
-                "{\"id\":\"elect/b\",\"namespace\":\"\",\"lease\":\"m\",\"role\":\"cold\",\"ready\":false,\"reason\":\"nobody leads, as "
-                "far as this replica knows\"}]}\n");
+                "{\"id\":\"elect/b\",\"namespace\":\"\",\"lease\":\"m\",\"role\":\"cold\",\"ready\":false,\"reason\":\"no leader\"}]}\n");
     assert_int_equal(world_end(w), 0);
 }
 
