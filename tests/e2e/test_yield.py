@@ -5,7 +5,7 @@ import pytest
 from harness.lease import ERROR, NOBODY, NOT_TAKEN, OK, lease, of
 from harness.replicas import FOLLOWS, LED, LOST
 from harness.ticks import SECOND, doubled
-from harness.world import PATIENT, SHORT_DURATION, wait_until
+from harness.world import PATIENT, SHORT, SHORT_DURATION, wait_until
 
 HANDS_OVER = "Handing over: the running tick is finished"
 YIELD = "baton.dev/yield"
@@ -75,6 +75,25 @@ def test_a_loop_of_yields_loses_and_doubles_nothing(world):
     world.output(a).wait_more(3)
     assert world.spec()["leaseTransitions"] == 12
     world.check_once(a, b)
+
+
+@pytest.mark.parametrize("standby", ["auto", "cold", "warm"])
+def test_three_replicas_in_each_mode(world, standby):
+    config = lambda name: world.config(name, extensions={"leaderelector/foo": world.extension(**SHORT, standby=standby)})
+    replicas = [world.start_leader("a", config("a"))]
+    replicas += [world.start(name, config(name)) for name in ("b", "c")]
+    for replica in replicas[1:]:
+        assert replica.err.wait(lambda text: FOLLOWS in text or "This replica stands by" in text or "is the next to lead" in text, 20)
+    world.output("a").wait_more(2)
+    leaders = []
+    for turn in range(1, 7):
+        result = yield_lease(world, "--output", "json")
+        (line,) = result.lines()
+        assert result.status == OK and line["outcome"] == "taken" and line["transitions"] == turn and line["from"] != line["to"], result
+        leaders.append(line["to"].split("_")[0])
+        world.output(leaders[-1]).wait_more(2)
+    assert all(before != after for before, after in zip(["a"] + leaders, leaders))
+    world.check_once("a", "b", "c")
 
 
 def test_the_annotation_alone_is_a_request_and_one_for_another_term_is_none(world):

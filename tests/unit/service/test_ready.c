@@ -77,6 +77,24 @@ static void test_cold_replica_needs_a_leader(void **state)
     assert_int_equal(world_end(w), 0);
 }
 
+static void test_auto(void **state)
+{
+    (void)state;
+    struct world *w = begin_one(", standby: auto");
+    struct elector *e = world_elector(w, "l");
+    expect(503, "\"role\":\"cold\",\"ready\":false,\"reason\":\"no standby\"");
+    e->another_stands_by = e->another_is_synced = true;
+    expect(200, "\"role\":\"cold\",\"ready\":true");
+    fake("pull")->not_ready = true;
+    fake_elector_stand_by(e, true);
+    expect(503, "\"role\":\"warm\"," NOT_FULL);
+    fake("pull")->not_ready = false;
+    expect(200, "\"role\":\"warm\",\"ready\":true");
+    fake_elector_lead(e, INHERIT_NONE, 0);
+    expect(200, "\"role\":\"leader\",\"ready\":true");
+    assert_int_equal(world_end(w), 0);
+}
+
 static void test_receiver_that_cannot_be_warm(void **state)
 {
     (void)state;
@@ -168,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_leader_and_warm_standby_need_full_stores),
         cmocka_unit_test(test_cold_replica_needs_a_leader),
+        cmocka_unit_test(test_auto),
         cmocka_unit_test(test_receiver_that_cannot_be_warm),
         cmocka_unit_test(test_several_electors_at_one_address),
         cmocka_unit_test(test_not_ready_while_stopping),

@@ -169,6 +169,92 @@ static void test_reload_in_the_middle(void **state)
     assert_int_equal(world_end(w), 0);
 }
 
+#define YAML_AUTO                                                                                                                  \
+    "extensions: {elect: {lease: l, standby: auto, handover_wait: 5s}}\nreceivers: {pull: {k8s_leader_elector: elect}}\n"          \
+    "exporters: {sink: {}}\nservice: {extensions: [elect], pipelines: {metrics: {receivers: [pull], exporters: [sink]}}}\n"
+
+static struct world *begin_auto(void)
+{
+    struct world *w = world_new(YAML_AUTO);
+    world_start(w);
+    struct elector *e = world_elector(w, "l");
+    e->another_stands_by = true;
+    fake_elector_lead(e, INHERIT_NONE, 0);
+    world_run(w, SECOND);
+    return w;
+}
+
+static void test_goes_on_until_the_standby_is_synced(void **state)
+{
+    (void)state;
+    struct world *w = begin_auto();
+    struct elector *e = world_elector(w, "l");
+    fake_elector_ask(e);
+    size_t before = fake("sink")->seen_count;
+    world_run(w, 3 * SECOND);
+    assert_int_equal(e->yield_count, 0);
+    assert_true(fake("sink")->seen_count >= before + 3); /* ticks go on meanwhile */
+    assert_true(world_logged(w, "Going on until the next leader is ready to take over"));
+    fake_elector_ask(e); /* the same request */
+    e->another_is_synced = true;
+    world_run(w, SECOND);
+    assert_int_equal(e->yield_count, 1);
+    assert_unbroken(fake("sink"));
+    assert_int_equal(world_end(w), 0);
+}
+
+static void test_waits_for_a_standby_no_longer_than_it_may(void **state)
+{
+    (void)state;
+    struct world *w = begin_auto();
+    struct elector *e = world_elector(w, "l");
+    int64_t asked_ns = loop_boot_ns(w->loop);
+    service_yield(w->service);
+    world_run(w, 7 * SECOND);
+    assert_int_equal(e->yield_count, 1);
+    assert_in_range(e->yielded_ns - asked_ns, 5 * SECOND, 5 * SECOND + LIMIT_HANDOVER_LOOK_MS * MS + 10 * MS);
+    assert_int_equal(world_end(w), 0);
+}
+
+static void test_a_lease_that_is_lost_while_it_waits(void **state)
+{
+    (void)state;
+    struct world *w = begin_auto();
+    struct elector *e = world_elector(w, "l");
+    service_yield(w->service);
+    world_run(w, SECOND);
+    fake_elector_lose(e);
+    world_run(w, 7 * SECOND);
+    assert_int_equal(e->yield_count, 0);
+    fake_elector_lead(e, INHERIT_OWN, 0);
+    size_t before = fake("sink")->seen_count;
+    world_run(w, 7 * SECOND);
+    assert_int_equal(e->yield_count, 0); /* nobody asked this term */
+    assert_true(fake("sink")->seen_count > before + 5);
+    assert_int_equal(world_end(w), 0);
+}
+
+/* By its role it is started and stopped: a role that changes while it drains is not lost. */
+static void test_roles_while_it_drains(void **state)
+{
+    (void)state;
+    struct world *w = begin_auto();
+    struct elector *e = world_elector(w, "l");
+    e->another_is_synced = true;
+    fake("sink")->hold = true;
+    world_run(w, SECOND);
+    service_yield(w->service);
+    fake_elector_lose(e); /* cold */
+    fake_elector_stand_by(e, true);
+    world_run(w, SECOND);
+    assert_true(fake("pull")->alive && !fake("pull")->active);
+    fake("sink")->hold = false;
+    fake_settle(fake("sink"), OUTCOME_SENT);
+    fake_elector_lead(e, INHERIT_OWN, 0);
+    assert_true(fake("pull")->active);
+    assert_int_equal(world_end(w), 0);
+}
+
 static void test_nothing_to_hand_over(void **state)
 {
     (void)state;
@@ -224,6 +310,10 @@ int main(void)
         cmocka_unit_test(test_lost_and_won_again_at_once),
         cmocka_unit_test(test_stop_in_the_middle),
         cmocka_unit_test(test_reload_in_the_middle),
+        cmocka_unit_test(test_goes_on_until_the_standby_is_synced),
+        cmocka_unit_test(test_waits_for_a_standby_no_longer_than_it_may),
+        cmocka_unit_test(test_a_lease_that_is_lost_while_it_waits),
+        cmocka_unit_test(test_roles_while_it_drains),
         cmocka_unit_test(test_nothing_to_hand_over),
         cmocka_unit_test(test_each_elector_for_itself),
     };
