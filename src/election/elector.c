@@ -347,6 +347,7 @@ void elector_unref(struct elector *e, void (*done)(void *arg), void *arg)
 void elector_join(struct elector *e, struct elector_user *user)
 {
     user->told_role = ROLE_COLD;
+    user->told_asked = false;
     list_append(&e->users, &user->link);
     if (e->role != ROLE_COLD)
         loop_timer_set(&e->timer, loop_boot_ns(e->loop)); /* the next step tells it */

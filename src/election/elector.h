@@ -61,6 +61,7 @@ struct elector_user {
     void (*on_asked)(void *arg);
     void *arg;
     enum elector_role told_role; /* the elector's: what it was told last */
+    bool told_asked;             /* the same */
 };
 void elector_join(struct elector *e, struct elector_user *user);
 void elector_leave(struct elector *e, struct elector_user *user);

@@ -10,7 +10,8 @@
  * The note on a Lease that was created could not carry the uid, which the server chooses; so a leader that recreated its Lease
  * writes the note again at once.
  *
- * A request to hand over names a token. It is obeyed once, by the leader of that very term.
+ * A request to hand over names a token. It is for the leader of that very term; each user is told once, also one who joins while it
+ * is there.
  */
 #include "base/limits.h"
 #include "election/elector_internal.h"
@@ -73,15 +74,14 @@ void elector_facts_tell(struct elector *e)
         e->note_is_stale = false;
     }
     bool asked = is_asked(e);
-    if (asked == e->yield_asked)
-        return;
+    if (asked && !e->yield_asked)
+        log_info(&e->logger, "This replica is asked by its Lease to hand over");
     e->yield_asked = asked;
-    if (!asked)
-        return;
-    log_info(&e->logger, "This replica is asked by its Lease to hand over");
     list_for_each_safe (node, &e->users) {
         struct elector_user *user = CONTAINER_OF(node, struct elector_user, link);
-        if (user->on_asked != NULL)
+        bool is_new = asked && !user->told_asked;
+        user->told_asked = asked;
+        if (is_new && user->on_asked != NULL)
             user->on_asked(user->arg);
     }
 }

@@ -92,7 +92,7 @@ struct elector {
     uint64_t term;
     struct elector_token token;
     bool note_is_stale;      /* the Lease was recreated: the note that went with it names no uid */
-    bool yield_asked;        /* the record asks this term to hand over, and users were told */
+    bool yield_asked;        /* the record asks this term to hand over, and that was logged */
     int64_t led_since_ns;    /* boot time */
     uint64_t terms_lost, renewals, renewals_failed, calls_failed;
 

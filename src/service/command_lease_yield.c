@@ -188,17 +188,16 @@ static void write_annotation(struct lease_target *t, bool ask)
     buf_deinit(&value);
 }
 
-static void finish_late(struct lease_target *t)
+static void finish_late(struct lease_target *t, bool withdrawn)
 {
     if (t->released)
         finish_with(t, LEASE_EXIT_NOT_TAKEN, "%s released it, and nobody has taken it over yet",
                     t->holder);
     else
-        finish_with(
-            t, LEASE_EXIT_NOT_TAKEN,
-            "%s has not handed over in time, the request is taken back: is it baton, of a version that knows it, and "
-            "does its backend acknowledge?",
-            t->holder);
+        finish_with(t, LEASE_EXIT_NOT_TAKEN,
+                    "%s has not handed over in time, the request %s: is it baton, of a version "
+                    "that knows it, and does its backend acknowledge?",
+                    t->holder, withdrawn ? "is taken back" : "may still be on the Lease");
 }
 
 static void on_written(void *arg, const struct kube_result *result)
@@ -209,7 +208,7 @@ static void on_written(void *arg, const struct kube_result *result)
     bool good = done && result->status < 300;
     if (t->phase == YIELD_WITHDRAWING) {
         if (good || t->withdrawals >= WITHDRAWALS_MAX)
-            finish_late(t);
+            finish_late(t, good);
         else
             lease_watcher_read(&t->main);
         return;
@@ -279,12 +278,13 @@ static void on_change(void *arg)
         if (t->call != NULL)
             break;
         t->withdrawals++;
+        t->released = t->released || (h->known == LEASE_HERE && h->lease.holder.len == 0);
         if (h->known == LEASE_HERE && is_same_term(t))
             write_annotation(t, false);
         else if (h->known == LEASE_HERE && h->lease.holder.len > 0)
             finish_taken(t);
         else
-            finish_late(t);
+            finish_late(t, false);
         break;
     case YIELD_ASKING:
     case YIELD_DONE:

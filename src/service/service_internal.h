@@ -148,7 +148,7 @@ struct service {
     size_t holder_count;
     int64_t stop_begun_ns;
     bool awaits_standby;
-    uint64_t drains_unfinished;   /* stops at which leadership was let go before all was acknowledged */
+    uint64_t drains_unfinished;   /* stops and hand-overs at which leadership was let go before all was acknowledged */
     bool phase_timed_out;
     struct loop_timer phase_timer;
     struct loop_task advance_task, end_task, fatal_task;

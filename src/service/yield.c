@@ -77,6 +77,7 @@ static void advance(void *arg)
     }
     if (h->waiting || (is_busy(h) && !h->timed_out))
         return;
+    h->graph->service->drains_unfinished += h->timed_out;
     if (h->timed_out)
         log_warn(&h->graph->service->logger,
                  "Not everything was acknowledged in time; handing over all the same",

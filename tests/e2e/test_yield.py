@@ -112,6 +112,34 @@ def test_the_annotation_alone_is_a_request_and_one_for_another_term_is_none(worl
     world.check_once(a, b)
 
 
+def test_a_request_survives_a_reload(world):
+    """The leader waits for a standby that is not ready, and reads its configuration again meanwhile."""
+    extension = lambda: {"leaderelector/foo": world.extension(**SHORT, handover_wait="60s")}
+    a = world.start_leader("a", world.config("a", extensions=extension()))
+    name = f"{world.lease}-standby"
+    wait_until(lambda: world.api.lease(name), 10, "the standby's Lease")
+
+    def stand_by(synced):
+        def change(found):
+            found["spec"].update(holderIdentity="somebody", leaseDurationSeconds=2 if synced else 3600)
+            found["metadata"].setdefault("annotations", {})["baton.dev/synced"] = "true" if synced else "false"
+        world.api.edit_lease(name, change)
+    stand_by(False)
+    world.watch().wait_more(2)
+    ask(world, token(world))
+    world.expect(a, "Going on until the next leader is ready to take over")
+    mark = len(a.err)
+    a.signal(signal.SIGHUP)
+    world.expect(a, "Everything is ready", start=mark)
+    world.expect(a, "Going on until the next leader is ready to take over", start=mark)
+    assert not a.wait_log(HANDS_OVER, 0)
+    stand_by(True)
+    world.expect(a, HANDS_OVER, start=mark)
+    world.expect(a, LED, start=mark, timeout=20)  # somebody does not claim it
+    ticks = world.output(a).wait_more(3)
+    assert doubled(ticks) == []
+
+
 def test_a_request_is_seen_without_permission_to_watch(world):
     """The leader's own renewal meets the newer version."""
     world.api.create_namespace(world.lease)
