@@ -165,7 +165,9 @@ static void learn(struct election *m, const struct election_lease *lease, int64_
     /* Whoever cleared the name cannot shorten what the holder before was promised, and that holder may have renewed since the
      * version that we saw last: wait from now. */
     bool cleared = m->seen && lease->holder == HOLDER_NONE;
-    if (!cleared)
+    if (cleared) /* and it may be one that was never seen: then ours is the best guess */
+        m->longest_ns = max_i64(m->longest_ns, m->config.duration_ns);
+    else
         m->longest_ns = same_term ? max_i64(m->longest_ns, duration_ns) : duration_ns;
     m->promised_ns = max_i64(m->promised_ns, now_ns + m->longest_ns);
     if (lease->released)
@@ -248,6 +250,8 @@ static void observe(struct election *m, const struct election_lease *lease, bool
                     int64_t now_ns, struct election_actions *out)
 {
     bool newer = !m->seen || lease->version > m->lease.version;
+    /* We thought that it was gone, and it is there. */
+    newer = newer || (authoritative && !m->present && lease->version == m->lease.version);
     bool woke = m->asleep;
     if (newer || authoritative || lease->version == m->lease.version) {
         m->asleep = false;
@@ -291,6 +295,8 @@ static void observe_absent(struct election *m, int64_t now_ns, struct election_a
         report(out, REPORT_GONE);
     if (was_present ||
         unsure) { /* it went away now, or it may have been there meanwhile: wait, as for a cleared name */
+        m->longest_ns =
+            max_i64(m->longest_ns, m->config.duration_ns); /* the record may be a release */
         m->promised_ns = max_i64(m->promised_ns, now_ns + m->longest_ns);
         m->confirming = false;
     }
@@ -345,7 +351,11 @@ static void get_done(struct election *m, const struct election_event *event, int
                      struct election_actions *out)
 {
     if (event->outcome == CALL_NOT_FOUND) {
-        observe_absent(m, now_ns, out);
+        bool overtaken = m->seen && m->present && m->lease.version > m->call_version;
+        if (!overtaken)
+            observe_absent(m, now_ns, out);
+        else if (m->state == ELECTION_LEARNING || m->state == ELECTION_FOLLOWING)
+            follow(m, now_ns, out); /* it was made after the server had looked */
         return;
     }
     observe(m, &event->lease, true, now_ns, out);
@@ -459,7 +469,7 @@ static void release_done(struct election *m, enum election_call call,
     if (call == CALL_GET && event->outcome == CALL_NOT_FOUND) { /* there is nothing to release */
         m->present = false;
         m->absent_ns = now_ns;
-        m->promised_ns = max_i64(m->promised_ns, now_ns + m->longest_ns);
+        m->promised_ns = max_i64(m->promised_ns, now_ns + m->config.duration_ns);
         finish_release(m, true, now_ns, out);
         return;
     }

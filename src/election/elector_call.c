@@ -132,7 +132,8 @@ static void on_call_done(void *arg, const struct kube_result *result)
         }
         lease_deinit(&lease);
     }
-    if (event.outcome == CALL_NOT_FOUND)
+    /* Unless the watch has shown one that was made after the server had looked. */
+    if (event.outcome == CALL_NOT_FOUND && e->current_version <= e->machine.call_version)
         e->current_present = false;
     bool failed = event.outcome == CALL_REFUSED || event.outcome == CALL_UNKNOWN;
     if (failed)

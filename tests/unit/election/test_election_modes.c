@@ -362,6 +362,26 @@ static void test_after_a_rest_absence_is_waited_out_and_looked_at_again(void **s
     }
 }
 
+/* What was seen before the rest was a release, of one second: somebody may have led since. */
+static void test_after_a_rest_a_whole_duration_is_waited_for_what_is_gone(void **state)
+{
+    (void)state;
+    for (int cleared = 0; cleared < 2; cleared++) {
+        struct election m;
+        start_watching(&m);
+        step(&m, EVENT_HOLD, START);
+        sees(&m, released_at(5), START);
+        rest(&m, START + SECOND);
+        int64_t now_ns = START + 60 * SECOND;
+        step(&m, EVENT_CAMPAIGN, now_ns);
+        step(&m, EVENT_WATCH_UP, now_ns);
+        struct election_actions out =
+            cleared ? sees(&m, lease_of(HOLDER_NONE, 9), now_ns) : step(&m, EVENT_ABSENT, now_ns);
+        assert_int_equal(out.call, CALL_NONE);
+        assert_int_equal(out.wake_ns, now_ns + DURATION);
+    }
+}
+
 static void test_a_lease_known_to_have_existed_is_not_created_at_once(void **state)
 {
     (void)state;
@@ -404,6 +424,39 @@ static void test_one_that_rests_does_not_claim_when_it_loses(void **state)
     struct election_actions out = sees(&m, released_at(13), START + 3 * SECOND);
     assert_int_equal(out.call, CALL_NONE);
     assert_int_equal(out.wake_ns, INT64_MAX);
+}
+
+/* ---- late answers ---- */
+
+static void test_late_not_found_does_not_undo_what_the_watch_has_shown(void **state)
+{
+    (void)state;
+    struct election m;
+    election_init(&m, &config);
+    step(&m, EVENT_START, START);
+    assert_int_equal(step(&m, EVENT_TIMER, START + 500 * MS).call, CALL_GET);
+    step(&m, EVENT_WATCH_UP, START + 501 * MS);
+    sees(&m, lease_of(HOLDER_OTHER, 5), START + 502 * MS);
+    struct election_actions out = done(&m, CALL_NOT_FOUND, nothing, START + 503 * MS);
+    assert_false(has(&out, REPORT_GONE));
+    assert_true(m.present);
+    assert_int_equal(out.wake_ns, START + 502 * MS + DURATION);
+}
+
+static void test_what_was_thought_to_be_gone_is_found_again(void **state)
+{
+    (void)state;
+    struct election m;
+    follow(&m);
+    step(&m, EVENT_ABSENT, START + SECOND); /* of a watch that was behind */
+    assert_false(m.present);
+    int64_t now_ns = START + SECOND + DURATION;
+    assert_int_equal(step(&m, EVENT_TIMER, now_ns).call, CALL_GET);
+    struct election_actions out = done(&m, CALL_OK, lease_of(HOLDER_OTHER, 5), now_ns + MS);
+    assert_true(m.present);
+    assert_int_equal(out.call, CALL_NONE);
+    out = step(&m, EVENT_TIMER, out.wake_ns);
+    assert_int_equal(out.call, CALL_CLAIM); /* not a creation, which could never succeed */
 }
 
 /* ---- proofs ---- */
@@ -681,9 +734,12 @@ int main(void)
         cmocka_unit_test(test_after_a_rest_a_changed_record_is_waited_out),
         cmocka_unit_test(test_after_a_rest_an_older_event_is_no_look),
         cmocka_unit_test(test_after_a_rest_absence_is_waited_out_and_looked_at_again),
+        cmocka_unit_test(test_after_a_rest_a_whole_duration_is_waited_for_what_is_gone),
         cmocka_unit_test(test_a_lease_known_to_have_existed_is_not_created_at_once),
         cmocka_unit_test(test_first_campaign_creates_at_once),
         cmocka_unit_test(test_one_that_rests_does_not_claim_when_it_loses),
+        cmocka_unit_test(test_late_not_found_does_not_undo_what_the_watch_has_shown),
+        cmocka_unit_test(test_what_was_thought_to_be_gone_is_found_again),
         cmocka_unit_test(test_proof_for_the_newest_version_claims_at_once),
         cmocka_unit_test(test_proof_for_another_version_or_lease_means_nothing),
         cmocka_unit_test(test_proof_ends_with_the_next_version),
