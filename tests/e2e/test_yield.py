@@ -119,12 +119,12 @@ def test_a_request_survives_a_reload(world):
     name = f"{world.lease}-standby"
     wait_until(lambda: world.api.lease(name), 10, "the standby's Lease")
 
-    def stand_by(synced):
+    def stand_by(holder, duration, synced):
         def change(found):
-            found["spec"].update(holderIdentity="somebody", leaseDurationSeconds=2 if synced else 3600)
-            found["metadata"].setdefault("annotations", {})["baton.dev/synced"] = "true" if synced else "false"
+            found["spec"].update(holderIdentity=holder, leaseDurationSeconds=duration)
+            found["metadata"].setdefault("annotations", {})["baton.dev/synced"] = synced
         world.api.edit_lease(name, change)
-    stand_by(False)
+    stand_by("somebody", 3600, "false")
     world.watch().wait_more(2)
     ask(world, token(world))
     world.expect(a, "Going on until the next leader is ready to take over")
@@ -133,9 +133,10 @@ def test_a_request_survives_a_reload(world):
     world.expect(a, "Everything is ready", start=mark)
     world.expect(a, "Going on until the next leader is ready to take over", start=mark)
     assert not a.wait_log(HANDS_OVER, 0)
-    stand_by(True)
+    stand_by("somebody", 3600, "true")
     world.expect(a, HANDS_OVER, start=mark)
-    world.expect(a, LED, start=mark, timeout=20)  # somebody does not claim it
+    stand_by("", 1, "false")  # and goes, without having claimed it
+    world.expect(a, LED, start=mark, timeout=20)
     ticks = world.output(a).wait_more(3)
     assert doubled(ticks) == []
 
