@@ -97,8 +97,8 @@ def test_retries_of_an_old_term_keep_its_token(world, sinks):
     a, b = world.start_leader("a", config(world, sinks, "a")), world.start_standby("b", config(world, sinks, "b"))
     uid = world.api.lease(world.lease)["metadata"]["uid"]
     wait_token(sinks("a"), f"{uid}/0")
-    fault(sinks("a"), code=14, message="not now", times=-1)
-    assert sinks("a").wait_call(lambda call: call.get("refused"), 10)
+    fault(sinks("a"), code=14, message="not now", times=-1, signal="metrics")
+    assert sinks("a").wait_call(lambda call: call.get("refused") and call["signal"] == "metrics", 10)
     result = lease("yield", *of(world))
     assert result.status == OK, result
     wait_token(sinks("b"), f"{uid}/1")
