@@ -90,6 +90,7 @@
 /* -- election -- */
 #define LIMIT_LEASE_DURATION_S 86400           /* as configured: a crash stops collection for so long; the API's bound is 2^31 - 1 */
 #define LIMIT_IDENTITY_BYTES 512               /* of a holder, as configured: the Lease is written every two seconds */
+#define LIMIT_FENCING_NAME_BYTES 255           /* of the attribute or header with the fencing token: each resource or request carries it */
 #define LIMIT_HANDOVER_WAIT_S 600              /* as configured: a stop is prolonged by it; Kubernetes waits 30 s unless told otherwise */
 #define LIMIT_NOTE_BYTES (4 * KIB)             /* the hand-over note: every watcher of the Lease gets it with each renewal */
 

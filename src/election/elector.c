@@ -279,6 +279,7 @@ static void candidacy_free(struct elector *e)
     lease_deinit(&e->current);
     note_deinit(&e->note);
     note_deinit(&e->predecessor.note);
+    mem_free(e->token.text);
     arena_deinit(&e->arena);
     mem_free(e);
 }
@@ -346,6 +347,7 @@ void elector_unref(struct elector *e, void (*done)(void *arg), void *arg)
 void elector_join(struct elector *e, struct elector_user *user)
 {
     user->told_role = ROLE_COLD;
+    user->told_asked = false;
     list_append(&e->users, &user->link);
     e->had_users = true;
     if (e->role != ROLE_COLD)
@@ -482,6 +484,7 @@ void elector_step_alone(struct elector *e, const struct election_event *event)
         carry_out(e, out.reports[i]);
     if (e->machine.state >= ELECTION_RELEASING)
         e->leading = false;
+    elector_facts_update(e);
     if (out.wake_ns == INT64_MAX)
         loop_timer_clear(&e->timer);
     else
@@ -493,6 +496,7 @@ void elector_step(struct elector *e, const struct election_event *event)
     struct elector *main = e->main != NULL ? e->main : e;
     elector_step_alone(e, event);
     elector_settle(main);
+    elector_facts_tell(main);
     bool stopped =
         main->machine.state == ELECTION_STOPPED && main->standby->machine.state == ELECTION_STOPPED;
     if (stopped && main->ref_count == 0) {

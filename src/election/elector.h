@@ -57,8 +57,11 @@ struct elector_user {
     struct list link;
     void (*on_role)(void *arg, enum elector_role role); /* from the loop; on every change, and soon after joining if it is not COLD */
     bool (*is_synced)(void *arg); /* WARM: would it go on at once if it led now? NULL: always */
+    /* Somebody asked by the Lease that this process hands over; NULL: not told. Only later calls may change the elector. */
+    void (*on_asked)(void *arg);
     void *arg;
     enum elector_role told_role; /* the elector's: what it was told last */
+    bool told_asked;             /* the same */
 };
 void elector_join(struct elector *e, struct elector_user *user);
 void elector_leave(struct elector *e, struct elector_user *user);
@@ -76,6 +79,11 @@ void elector_prove(struct elector *e, str lease_uid, str resource_version);
 bool elector_may_emit(const struct elector *e);
 /* Counts this process's terms, from 1; 0: never led. */
 uint64_t elector_term(const struct elector *e);
+/* What fences the present (or last) term off: "<lease uid>/<transitions>"; empty: never led. Valid until the next term. */
+str elector_fencing_token(const struct elector *e);
+/* For a replica that is COLD: why it would matter if another one ended now; NULL: it would not, for somebody stands by with full stores
+ * (STANDBY_AUTO), or leads (STANDBY_COLD, or no permission for the standby Lease). */
+const char *elector_lacks(const struct elector *e);
 enum standby elector_standby(const struct elector *e);
 enum elector_role elector_present_role(const struct elector *e);
 /* Not COLD, and all users are synced. */

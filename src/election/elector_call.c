@@ -188,6 +188,9 @@ static void fill_write(struct elector *e, struct lease *lease, enum election_cal
     int len = snprintf(incarnation, sizeof incarnation, "%.*s/%" PRId64, STR_ARG(e->incarnation),
                        e->machine.config.duration_ns / SECOND_NS);
     lease_annotation_set(lease, STR(INCARNATION_ANNOTATION), str_make(incarnation, (size_t)len));
+    /* A request to hand over is of one term: it goes with it. */
+    if (call == CALL_RELEASE || call == CALL_CLAIM || call == CALL_CREATE)
+        lease_annotation_set(lease, STR(YIELD_ANNOTATION), STR_NONE);
     if (e->main != NULL)
         elector_standby_write(e, lease);
     else

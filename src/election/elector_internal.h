@@ -33,6 +33,13 @@ struct elector_predecessor {
     struct note note;       /* empty if there was none to trust */
 };
 
+/* What data of the present term carries. */
+struct elector_token {
+    char *text; /* heap */
+    size_t len, uid_len;
+    uint64_t term; /* for which it was made */
+};
+
 /* One candidacy on one Lease. Each elector has a second one inside, on the standby Lease: without users and note, known to
  * nobody outside, and idle unless the mode is STANDBY_AUTO. */
 struct elector {
@@ -84,6 +91,9 @@ struct elector {
     enum elector_role role;  /* what users are told */
     bool synced_logged, gives_up_logged;
     uint64_t term;
+    struct elector_token token;
+    bool note_is_stale;      /* the Lease was recreated: the note that went with it names no uid */
+    bool yield_asked;        /* the record asks this term to hand over, and that was logged */
     int64_t led_since_ns;    /* boot time */
     uint64_t terms_lost, renewals, renewals_failed, calls_failed;
 
@@ -140,5 +150,9 @@ void elector_remember_predecessor(struct elector *e);
 void elector_inherit(struct elector *e, bool reopened);
 /* The note annotation for the next write of a term with these transitions. */
 void elector_note_write(struct elector *e, struct lease *lease);
+
+/* elector_facts.c: after each step, before users are told that they lead, and after */
+void elector_facts_update(struct elector *e);
+void elector_facts_tell(struct elector *e);
 
 #endif

@@ -15,6 +15,8 @@
 
 #define NOTE_ANNOTATION "baton.dev/note"
 #define INCARNATION_ANNOTATION "baton.dev/incarnation"
+/* "<lease uid>/<transitions>": the leader of that term is asked to hand over. Goes with the release, or with the next claim. */
+#define YIELD_ANNOTATION "baton.dev/yield"
 /* On the standby Lease: "true" or "false", and "<uid>/<resourceVersion>" of the main Lease as last seen. */
 #define SYNCED_ANNOTATION "baton.dev/synced"
 #define MAIN_ANNOTATION "baton.dev/main"

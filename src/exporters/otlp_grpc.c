@@ -7,6 +7,9 @@
  * All requests share one connection. There is no HTTP/2 ping, so a request that got no byte of an
  * answer in time is a reason not to use its connection for others.
  *
+ * A request whose batch says so carries one header more, with the fencing token of the term in which
+ * the batch was made.
+ *
  * Invariant: header lines and URLs are made once, in the arena; they and the payload outlive each
  * call, since the queue ends or cancels all calls before it is freed.
  *
@@ -106,35 +109,13 @@ static void check_endpoint(struct config_check *check, str endpoint)
 /* NULL if gRPC lets a client send it as metadata. */
 static const char *header_owner(str name)
 {
-    static const char *const ours[] = {"content-type",      "te",         "content-length",
-                                       "transfer-encoding", "connection", "upgrade"};
     if (str_eq_nocase(name, STR("user-agent")))
         return "set `user_agent` instead";
     if (str_eq_nocase(name, STR("host")))
         return "set `authority` instead";
-    for (size_t i = 0; i < COUNT_OF(ours); i++) {
-        if (str_eq_nocase(name, str_from(ours[i])))
-            return "the exporter sets it";
-    }
-    return name.len >= 5 && str_eq_nocase(str_make(name.data, 5), STR("grpc-"))
-               ? "gRPC's own headers are reserved"
-               : NULL;
-}
-
-static bool is_metadata_name(str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
-        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
-            c != '-' && c != '_' && c != '.')
-            return false;
-    }
-    return name.len > 0;
-}
-
-static bool is_binary_name(str name)
-{
-    return name.len > 4 && str_eq_nocase(str_skip(name, name.len - 4), STR("-bin"));
+    if (name.len >= 5 && str_eq_nocase(str_make(name.data, 5), STR("grpc-")))
+        return "gRPC's own headers are reserved";
+    return grpc_is_reserved_name(name) ? "the exporter sets it" : NULL;
 }
 
 static bool is_printable(str value)
@@ -152,14 +133,14 @@ static void check_headers(struct config_check *check, const struct config_pairs 
     for (size_t i = 0; i < headers->count; i++) {
         str name = headers->items[i].key, value = headers->items[i].value;
         const char *owner = header_owner(name);
-        if (!is_metadata_name(name))
+        if (!grpc_is_metadata_name(name))
             config_problem(
                 check, "headers",
                 "\"%.*s\" is not a header name: letters, digits, '-', '_' and '.' are allowed",
                 STR_ARG(name));
         else if (owner != NULL)
             config_caution(check, "headers", "\"%.*s\" is ignored: %s", STR_ARG(name), owner);
-        else if (!is_binary_name(name) && !is_printable(value))
+        else if (!grpc_is_binary_name(name) && !is_printable(value))
             config_problem(check, "headers",
                            "the value of \"%.*s\" holds a line break or another character that is "
                            "not printable ASCII",
@@ -334,10 +315,31 @@ static int64_t timeout_ms(const struct otlp_config *c)
     return c->timeout_ns / MS + (c->timeout_ns % MS != 0);
 }
 
+/* Is it the line of the same header? */
+static bool same_header(str line, str other)
+{
+    str name, other_name, rest;
+    str_cut(line, ':', &name, &rest);
+    str_cut(other, ':', &other_name, &rest);
+    return str_eq_nocase(name, other_name);
+}
+
+/* All header lines with the one that fences the term off, which no configured one may contradict. */
+static size_t fenced_headers(const struct otlp *o, const char *fencing_line, str *out)
+{
+    str line = str_from(fencing_line);
+    size_t count = 0;
+    for (size_t i = 0; i < o->header_count; i++)
+        if (!same_header(o->headers[i], line))
+            out[count++] = o->headers[i];
+    out[count++] = line;
+    return count;
+}
+
 static void otlp_send(void *arg, struct send_request *r)
 {
     struct otlp *o = arg;
-    const struct http_request request = {
+    struct http_request request = {
         .method = "POST",
         .url = o->urls[signal_index(r->signal)],
         .headers = o->headers,
@@ -349,7 +351,14 @@ static void otlp_send(void *arg, struct send_request *r)
         .on_done = on_done,
         .arg = r,
     };
+    str *fenced = NULL;
+    if (r->fencing_line != NULL) {
+        fenced = mem_alloc((o->header_count + 1) * sizeof *fenced);
+        request.header_count = fenced_headers(o, r->fencing_line, fenced);
+        request.headers = fenced;
+    }
     r->transport = http_send(o->client, &request);
+    mem_free(fenced);
 }
 
 static void otlp_cancel(void *arg, struct send_request *r)
@@ -391,7 +400,7 @@ static str metadata_header(struct otlp *o, const struct config_pair *pair)
         buf_byte(&line, c >= 'A' && c <= 'Z' ? (char)(c + 32) : c);
     }
     buf_text(&line, ": ");
-    if (is_binary_name(pair->key)) {
+    if (grpc_is_binary_name(pair->key)) {
         base64_encode(&line, pair->value);
         while (line.data[line.len - 1] == '=')
             line.len--;

@@ -21,6 +21,7 @@
 #include "base/limits.h"
 #include "election/elector.h"
 #include "io/file.h"
+#include "wire/grpc.h"
 #include "wire/text.h"
 
 #define SECOND INT64_C(1000000000)
@@ -28,6 +29,11 @@ enum { NAME_MAX_BYTES = 253 /* Kubernetes: a DNS subdomain */ };
 
 enum { OUTAGE_STOP, OUTAGE_KEEP };
 enum { COMPAT_NONE, COMPAT_SINGLETON_RECEIVER_CREATOR };
+enum { AFTER_CRASH_SKIP, AFTER_CRASH_REPEAT };
+
+struct fencing_config {
+    str resource_attribute, scope_attribute, header;
+};
 
 struct leader_elector_config {
     int auth_type;
@@ -42,10 +48,15 @@ struct leader_elector_config {
     int64_t handover_wait_ns;
     int on_api_outage;
     int compat_metrics;
+    int after_crash;
+    bool fencing_on;
+    struct fencing_config fencing;
+    str ready_endpoint;
 };
 
 struct leader_elector {
     const struct leader_elector_config *config;
+    struct elector_options options;
     struct elector *elector; /* NULL after it was given up */
     bool releasing;          /* given up, and not gone yet */
     bool stop_asked;         /* stopped while releasing */
@@ -53,11 +64,10 @@ struct leader_elector {
 
 /* ---- life ---- */
 
-static bool get_elector(struct extension *x, struct elector **elector, struct err *err)
+static bool elector_config_of(const void *from, struct elector_config *config, struct err *err)
 {
-    const struct leader_elector *l = x->base.state;
-    const struct leader_elector_config *c = l->config;
-    struct elector_config config = {
+    const struct leader_elector_config *c = from;
+    *config = (struct elector_config){
         .kube = {.auth = (enum kube_auth)c->auth_type, .context = c->context},
         .lease_name = c->lease_name,
         .lease_namespace = c->lease_namespace,
@@ -74,13 +84,22 @@ static bool get_elector(struct extension *x, struct elector **elector, struct er
         .handover_wait_ns = c->handover_wait_ns,
     };
     str namespace;
-    if (config.lease_namespace.len == 0 && env_get("POD_NAMESPACE", &namespace) &&
+    if (config->lease_namespace.len == 0 && env_get("POD_NAMESPACE", &namespace) &&
         namespace.len > 0) {
         if (!dns_label_check(namespace, err))
             return err_wrap(err, "lease_namespace is not set, and the environment variable "
                                  "POD_NAMESPACE is no namespace");
-        config.lease_namespace = namespace;
+        config->lease_namespace = namespace;
     }
+    return true;
+}
+
+static bool get_elector(struct extension *x, struct elector **elector, struct err *err)
+{
+    const struct leader_elector *l = x->base.state;
+    struct elector_config config;
+    if (!elector_config_of(l->config, &config, err))
+        return false;
     *elector = elector_get(service_electors(x->base.service), &config,
                            service_generation(x->base.service), err);
     return *elector != NULL;
@@ -90,6 +109,13 @@ static bool leader_elector_create(struct extension *x, const void *config, struc
 {
     struct leader_elector *l = mem_zalloc(sizeof *l);
     l->config = config;
+    l->options = (struct elector_options){
+        .repeats_after_crash = l->config->after_crash == AFTER_CRASH_REPEAT,
+        .fencing_resource = l->config->fencing.resource_attribute,
+        .fencing_scope = l->config->fencing.scope_attribute,
+        .fencing_header = l->config->fencing.header,
+        .ready_endpoint = l->config->ready_endpoint,
+    };
     x->base.state = l;
     if (get_elector(x, &l->elector, err))
         return true;
@@ -128,6 +154,12 @@ static struct elector *leader_elector_elector(struct extension *x)
 {
     const struct leader_elector *l = x->base.state;
     return l->elector;
+}
+
+static const struct elector_options *leader_elector_options(const struct extension *x)
+{
+    const struct leader_elector *l = x->base.state;
+    return &l->options;
 }
 
 static bool leader_elector_has_old_metrics(const struct extension *x)
@@ -229,6 +261,17 @@ static void check_names(const struct leader_elector_config *c, struct config_che
                        LIMIT_IDENTITY_BYTES);
 }
 
+static void check_ready_endpoint(const struct leader_elector_config *c, struct config_check *check)
+{
+    struct err err;
+    struct endpoint parsed;
+    if (c->ready_endpoint.len == 0 && config_given(check, "ready_endpoint"))
+        config_problem(check, "ready_endpoint",
+                       "ready_endpoint is empty: give host:port, or leave it out to serve none");
+    else if (c->ready_endpoint.len > 0 && !endpoint_parse(c->ready_endpoint, &parsed, &err))
+        config_problem(check, "ready_endpoint", "%s", err.text);
+}
+
 /* True if it is positive. */
 static bool check_positive(struct config_check *check, const char *key, int64_t ns)
 {
@@ -310,11 +353,85 @@ static void leader_elector_check(void *config, struct config_check *check)
     if (c->context.len > 0 && c->auth_type != KUBE_AUTH_KUBECONFIG)
         config_caution(check, "context", "context has an effect only with auth_type: kubeConfig");
     check_names(c, check);
+    check_ready_endpoint(c, check);
     check_durations(c, check);
     check_standby(c, check);
     check_outage(c, check);
 }
 
+/* OTLP takes any key; what cannot be read on a screen or written in a query is a slip. */
+static void check_attribute(struct config_check *check, const char *key, str name)
+{
+    if (name.len == 0) {
+        if (config_given(check, key))
+            config_problem(check, key, "%s is empty: give the name of an attribute", key);
+        return;
+    }
+    bool ok = name.len <= LIMIT_FENCING_NAME_BYTES && str_is_utf8(name);
+    for (size_t i = 0; i < name.len; i++)
+        ok = ok && (unsigned char)name.data[i] > ' ' && name.data[i] != 0x7f;
+    if (!ok)
+        config_problem(check, key,
+                       "%s must be UTF-8 of at most %d bytes without spaces and control "
+                       "characters, such as lease.fencing_token",
+                       key, LIMIT_FENCING_NAME_BYTES);
+}
+
+static void check_header(struct config_check *check, str name)
+{
+    if (name.len == 0) {
+        if (config_given(check, "header"))
+            config_problem(check, "header", "header is empty: give the name of a header");
+    } else if (name.len > LIMIT_FENCING_NAME_BYTES || !grpc_is_metadata_name(name)) {
+        config_problem(check, "header",
+                       "\"%.*s\" is not a header name: letters, digits, '-', '_' and '.' are "
+                       "allowed, at most %d",
+                       STR_ARG(name), LIMIT_FENCING_NAME_BYTES);
+    } else if (grpc_is_reserved_name(name)) {
+        config_problem(check, "header",
+                       "\"%.*s\" is a header of gRPC or HTTP itself: choose another name, such "
+                       "as x-fencing-token",
+                       STR_ARG(name));
+    } else if (grpc_is_binary_name(name)) {
+        config_problem(check, "header",
+                       "\"%.*s\" ends in -bin, and gRPC takes the values of such headers for "
+                       "bytes: choose a name without that",
+                       STR_ARG(name));
+    }
+}
+
+static void fencing_check(void *config, struct config_check *check)
+{
+    const struct fencing_config *c = config;
+    bool any = config_given(check, "resource_attribute") ||
+               config_given(check, "scope_attribute") || config_given(check, "header");
+    if (!any)
+        config_problem(check, NULL,
+                       "fencing says nowhere where the token is to be: give resource_attribute, "
+                       "scope_attribute or header");
+    check_attribute(check, "resource_attribute", c->resource_attribute);
+    check_attribute(check, "scope_attribute", c->scope_attribute);
+    check_header(check, c->header);
+}
+
+#define FENCING_FIELD(name, member)                                                                \
+    {                                                                                              \
+        .key = name, .type = CONFIG_STR, .offset = offsetof(struct fencing_config, member)         \
+    }
+static const struct config_field fencing_fields[] = {
+    FENCING_FIELD("resource_attribute", resource_attribute),
+    FENCING_FIELD("scope_attribute", scope_attribute),
+    FENCING_FIELD("header", header),
+};
+static const struct config_schema fencing_schema = {
+    .name = "fencing",
+    .size = sizeof(struct fencing_config),
+    .fields = fencing_fields,
+    .field_count = COUNT_OF(fencing_fields),
+    .check = fencing_check,
+};
+
+static const char *const after_crash_names[] = {"skip", "repeat", NULL};
 static const char *const compat_metrics_names[] = {"none", "singleton_receiver_creator", NULL};
 static const char *const outage_names[] = {"stop", "keep", NULL};
 static const char *const standby_names[] = {"cold", "warm", "auto", NULL}; /* as the enum */
@@ -352,6 +469,17 @@ static const struct config_field fields[] = {
      .type = CONFIG_ENUM,
      .offset = offsetof(struct leader_elector_config, compat_metrics),
      .choices = compat_metrics_names},
+    {.key = "after_crash",
+     .type = CONFIG_ENUM,
+     .offset = offsetof(struct leader_elector_config, after_crash),
+     .choices = after_crash_names},
+    {.key = "fencing",
+     .type = CONFIG_OPTIONAL,
+     .offset = offsetof(struct leader_elector_config, fencing),
+     .block = &fencing_schema,
+     .optional = OPTIONAL_NONE,
+     .flag_offset = offsetof(struct leader_elector_config, fencing_on)},
+    FIELD("ready_endpoint", CONFIG_STR, ready_endpoint),
 };
 static const struct config_schema schema = {
     .name = "k8s_leader_elector",
@@ -372,6 +500,8 @@ const struct extension_type leader_elector_extension = {
     .create = leader_elector_create,
     .start = leader_elector_start,
     .elector = leader_elector_elector,
+    .options = leader_elector_options,
+    .lease = elector_config_of,
     .has_old_metrics = leader_elector_has_old_metrics,
     .quiesce = leader_elector_quiesce,
     .reinstate = leader_elector_reinstate,

@@ -12,10 +12,12 @@
 
 #include "base/limits.h"
 #include "base/nearest.h"
+#include "service/command_lease.h"
 #include "service/command_migrate.h"
 #include "service/commands.h"
 #include "service/feature_gates.h"
 #include "service/settings_internal.h"
+#include "wire/text.h"
 
 enum command {
     RUN = 1,
@@ -24,9 +26,13 @@ enum command {
     COMPONENTS = 8,
     FEATUREGATE = 16,
     MIGRATE = 32,
-    HELP = 64
+    LEASE = 64,
+    HELP = 128
 };
-enum { ANY_COMMAND = RUN | VALIDATE | PRINT_CONFIG | COMPONENTS | FEATUREGATE | MIGRATE | HELP };
+enum {
+    ANY_COMMAND = RUN | VALIDATE | PRINT_CONFIG | COMPONENTS | FEATUREGATE | MIGRATE | LEASE | HELP,
+    LOADING = RUN | VALIDATE | PRINT_CONFIG | LEASE /* what reads a configuration */
+};
 
 static const struct {
     const char *name;
@@ -39,6 +45,7 @@ static const struct {
     {"components", COMPONENTS, 0},
     {"featuregate", FEATUREGATE, 1},
     {"migrate", MIGRATE, SIZE_MAX},
+    {"lease", LEASE, 1},
     {"help", HELP, 1},
 };
 
@@ -52,7 +59,14 @@ enum flag {
     FORMAT,
     DO_VALIDATE,
     IN_PLACE,
-    DIFF
+    DIFF,
+    WATCH,
+    OUTPUT,
+    LEASE_NAME,
+    LEASE_NAMESPACE,
+    KUBECONFIG,
+    CONTEXT,
+    TIMEOUT
 };
 static const struct {
     const char *name;
@@ -61,9 +75,9 @@ static const struct {
     enum { NO_VALUE, MAY_HAVE_VALUE, NEEDS_VALUE } value;
     char short_name; /* or 0 */
 } flags[] = {
-    {"config", CONFIG, RUN | VALIDATE | PRINT_CONFIG, NEEDS_VALUE, 0},
-    {"set", SET, RUN | VALIDATE | PRINT_CONFIG, NEEDS_VALUE, 0},
-    {"feature-gates", FEATURE_GATES, RUN | VALIDATE | PRINT_CONFIG, NEEDS_VALUE, 0},
+    {"config", CONFIG, LOADING, NEEDS_VALUE, 0},
+    {"set", SET, LOADING, NEEDS_VALUE, 0},
+    {"feature-gates", FEATURE_GATES, LOADING, NEEDS_VALUE, 0},
     {"version", VERSION, RUN, NO_VALUE, 'v'},
     {"help", SHOW_HELP, ANY_COMMAND, NO_VALUE, 'h'},
     {"mode", MODE, PRINT_CONFIG, NEEDS_VALUE, 0},
@@ -71,7 +85,16 @@ static const struct {
     {"validate", DO_VALIDATE, PRINT_CONFIG, MAY_HAVE_VALUE, 0},
     {"in-place", IN_PLACE, MIGRATE, NO_VALUE, 0},
     {"diff", DIFF, MIGRATE, NO_VALUE, 0},
+    {"watch", WATCH, LEASE, NO_VALUE, 0},
+    {"output", OUTPUT, LEASE, NEEDS_VALUE, 0},
+    {"name", LEASE_NAME, LEASE, NEEDS_VALUE, 0},
+    {"namespace", LEASE_NAMESPACE, LEASE, NEEDS_VALUE, 0},
+    {"kubeconfig", KUBECONFIG, LEASE, NEEDS_VALUE, 0},
+    {"context", CONTEXT, LEASE, NEEDS_VALUE, 0},
+    {"timeout", TIMEOUT, LEASE, NEEDS_VALUE, 0},
 };
+
+#define LEASE_TIMEOUT_NS INT64_C(60000000000)
 
 static const char help_text[] =
     "baton, an OpenTelemetry-compatible collector for whole-cluster telemetry\n"
@@ -86,9 +109,11 @@ static const char help_text[] =
     "  components             List the components that can be configured\n"
     "  featuregate [ID]       List feature gates, or show one\n"
     "  migrate FILE...        Rewrite files that still have singleton_receiver_creator\n"
+    "  lease status           Show who leads, who stands by, and what the leader has noted\n"
+    "  lease yield            Ask the leader to hand over, and say who leads then\n"
     "  help                   This text\n"
     "\n"
-    "Flags (validate and print-config know the first three as well):\n"
+    "Flags (validate, print-config and lease know the first three as well):\n"
     "  --config LOCATION      A file, file:PATH, env:NAME or yaml:TEXT; may repeat, later ones "
     "win\n"
     "  --set KEY=VALUE        One setting, over all files; dots separate keys: "
@@ -107,12 +132,23 @@ static const char help_text[] =
     "  --in-place             Write the files themselves\n"
     "  --diff                 Show what changes; with --in-place, what was changed\n"
     "\n"
-    "Example:\n"
+    "Flags of lease (the Leases of --config, or the one of --name):\n"
+    "  --name NAME            This Lease; no configuration is needed\n"
+    "  --namespace NAMESPACE  Its namespace; otherwise that of the credentials\n"
+    "  --kubeconfig FILE      Credentials, instead of the configuration's or $KUBECONFIG's\n"
+    "  --context NAME         Another context of the kubeconfig than the current one\n"
+    "  --output FORMAT        table (default) or json\n"
+    "  --watch                status: go on with a line for each change\n"
+    "  --timeout DURATION     yield: how long to wait for the next leader (default 60s)\n"
+    "\n"
+    "Examples:\n"
+    "  baton lease status --name=telemetry-cluster --namespace=kyma-system --watch\n"
     "  baton --config=base.yaml --config=site.yaml --set=service.telemetry.logs.level=debug\n"
     "\n"
     "Signals: SIGTERM and SIGINT stop in order (Leases are released first), SIGHUP reads the "
-    "configuration again.\n"
-    "Exit status: 0, or 1 after an error, which is printed to stderr.\n";
+    "configuration again, SIGUSR1 hands over what this replica leads.\n"
+    "Exit status: 0, or 1 after an error, which is printed to stderr. Of lease also 3: nobody leads; "
+    "4: nobody took over.\n";
 
 struct request {
     const struct components *components;
@@ -128,6 +164,8 @@ struct request {
     struct buf notices; /* of feature gates */
     str feature_gates;  /* all that were given, one after the other */
     str mode, format;
+    struct lease_request lease;
+    str lease_output;
 };
 
 /* ---- output ---- */
@@ -327,6 +365,64 @@ static int migrate(const struct request *r)
     return exit_status;
 }
 
+static bool lease_out(void *arg, str text)
+{
+    (void)arg;
+    return fwrite(text.data == NULL ? "" : text.data, 1, text.len, stdout) == text.len &&
+           fflush(stdout) == 0;
+}
+
+static void lease_error(void *arg, str text)
+{
+    (void)arg;
+    fwrite(text.data == NULL ? "" : text.data, 1, text.len, stderr);
+}
+
+static bool check_lease(const struct request *r, struct err *err)
+{
+    const struct lease_request *l = &r->lease;
+    str verb = r->word_count < 2 ? STR_NONE : str_from(r->words[1]);
+    if (!str_eqz(verb, "status") && !str_eqz(verb, "yield"))
+        return err_set(err, "lease needs one of: status, yield");
+    if (!str_eqz(r->lease_output, "table") && !str_eqz(r->lease_output, "json"))
+        return err_set(err, "invalid argument \"%.*s\" for \"--output\" flag: table or json",
+                       STR_ARG(r->lease_output));
+    if (l->watch && str_eqz(verb, "yield"))
+        return err_set(err, "--watch belongs to lease status");
+    if ((r->source_count > 0) == (l->name.len > 0))
+        return err_set(err, r->source_count > 0
+                                ? "give --config or --name, not both: a configuration names its Leases"
+                                : "which Lease? give --config=FILE, or --name and --namespace");
+    return true;
+}
+
+static int lease(struct request *r)
+{
+    static const struct lease_output output = {.out = lease_out, .error = lease_error};
+    struct err err;
+    if (!check_lease(r, &err)) {
+        fprintf(stderr, "Error: %s\nRun 'baton --help' for usage.\n", err.text);
+        return LEASE_EXIT_ERROR;
+    }
+    struct lease_request request = r->lease;
+    request.yield = strcmp(r->words[1], "yield") == 0;
+    request.json = str_eqz(r->lease_output, "json");
+    struct settings *s = NULL;
+    if (r->source_count > 0) {
+        s = settings_load(r->components, r->sources, r->source_count);
+        if (s->messages.error_count > 0) {
+            print_messages(s, true);
+            settings_free(s);
+            return LEASE_EXIT_ERROR;
+        }
+    }
+    request.settings = s;
+    int exit_status = command_lease(&request, &output);
+    if (s != NULL)
+        settings_free(s);
+    return exit_status;
+}
+
 /* ---- parsing ---- */
 
 /* "; did you mean --config?" for a word like config. */
@@ -364,6 +460,38 @@ static bool add_source(struct request *r, const char *value, bool is_set, struct
     r->sources[r->source_count++] =
         (struct config_source){.location = str_from(value), .is_set = is_set};
     return true;
+}
+
+static bool apply_lease_flag(struct request *r, enum flag flag, const char *value, struct err *err)
+{
+    struct lease_request *l = &r->lease;
+    switch (flag) {
+    case WATCH:
+        l->watch = true;
+        return true;
+    case OUTPUT:
+        r->lease_output = str_from(value);
+        return true;
+    case LEASE_NAME:
+        l->name = str_from(value);
+        return true;
+    case LEASE_NAMESPACE:
+        l->namespace = str_from(value);
+        return true;
+    case KUBECONFIG:
+        l->kubeconfig = str_from(value);
+        return true;
+    case CONTEXT:
+        l->context = str_from(value);
+        return true;
+    default:
+        break;
+    }
+    CHECK(flag == TIMEOUT);
+    if (!duration_parse(str_from(value), &l->timeout_ns, err))
+        return err_wrap(err, "invalid argument \"%s\" for \"--timeout\" flag", value);
+    return l->timeout_ns > 0 ||
+           err_set(err, "invalid argument \"%s\" for \"--timeout\" flag: must be positive", value);
 }
 
 /* `value` NULL: none was given. */
@@ -405,8 +533,9 @@ static bool apply_flag(struct request *r, size_t index, const char *value, struc
             return err_set(
                 err, "invalid argument \"%s\" for \"--validate\" flag: write true or false", value);
         return true;
+    default:
+        return apply_lease_flag(r, flags[index].flag, value, err);
     }
-    CHECK(false);
 }
 
 /* "--name", "--name=value", "--name value"; *i moves on if the value was the next argument. */
@@ -525,6 +654,8 @@ static int carry_out(struct request *r, enum command_action *action)
         return list_gates(r);
     case MIGRATE:
         return migrate(r);
+    case LEASE:
+        return lease(r);
     case RUN:
     case HELP:
         break;
@@ -541,7 +672,9 @@ void command_line_parse(int argc, char **argv, const struct components *componen
                         .arena = arena,
                         .validate = true,
                         .mode = STR("redacted"),
-                        .format = STR("yaml")};
+                        .format = STR("yaml"),
+                        .lease = {.timeout_ns = LEASE_TIMEOUT_NS},
+                        .lease_output = STR("table")};
     *out = (struct command_line){.action = COMMAND_DONE, .exit_status = 1};
     buf_init(&r.notices, 64 * KIB);
     r.sources = ARENA_ARRAY(arena, struct config_source, (size_t)argc);

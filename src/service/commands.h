@@ -1,6 +1,6 @@
 /*
  * The command line: everything that `baton` does except to run. Flags and exit codes as the OpenTelemetry Collector has them:
- * 0 when all is well, 1 with "Error: ..." on stderr for anything else.
+ * 0 when all is well, 1 with "Error: ..." on stderr for anything else; `lease` has more (command_lease.h).
  */
 #ifndef SERVICE_COMMANDS_H
 #define SERVICE_COMMANDS_H

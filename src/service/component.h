@@ -15,6 +15,7 @@
 
 struct service;
 struct elector;
+struct elector_config;
 
 enum component_kind { COMPONENT_RECEIVER, COMPONENT_PROCESSOR, COMPONENT_EXPORTER, COMPONENT_EXTENSION };
 
@@ -165,6 +166,14 @@ void exporter_room(struct exporter *e);
 void exporter_stopped(struct exporter *e);
 
 /* ---- extensions ---- */
+/* What an elector's extension asks for the receivers that name it. Texts live as long as its configuration. */
+struct elector_options {
+    bool repeats_after_crash; /* ticks that a crashed predecessor may have sent come again, instead of being left out */
+    /* Names under which data carries the fencing token: an attribute of each resource, of each scope, a header of each request;
+     * empty: not there. */
+    str fencing_resource, fencing_scope, fencing_header;
+    str ready_endpoint; /* host:port where the service says whether this replica is ready; empty: nowhere */
+};
 struct extension_type;
 struct extension {
     struct component base;
@@ -179,6 +188,10 @@ struct extension_type {
     bool (*start)(struct extension *x, struct err *err); /* may be NULL */
     /* The elector behind it: this extension can be named by a receiver's `leaderelector` key. NULL hook: it is none. */
     struct elector *(*elector)(struct extension *x);
+    /* NULL hook: nothing of it. */
+    const struct elector_options *(*options)(const struct extension *x);
+    /* For commands that look at the Lease from outside: what its elector would be made of. NULL hook: it has none. */
+    bool (*lease)(const void *config, struct elector_config *out, struct err *err);
     /* Does it ask for the metrics of singleton_receiver_creator for its elector? NULL: no. */
     bool (*has_old_metrics)(const struct extension *x);
     /* At a stop, before the exporters drain: the work that this extension gates is finished and acknowledged (or its bound passed).

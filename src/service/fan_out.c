@@ -247,6 +247,7 @@ static void emit(struct receiver_node *n, struct hand_over *h, struct batch *tak
         .term = n->progress.term,
         .tick_ns = h->tick_ns,
     };
+    fencing_stamp(n, take_batch);
     take_batch->delivery = (struct delivery){.worst = OUTCOME_SENT, .fn = on_outcome, .arg = h};
     h->pending++;
     h->batch_count++;

@@ -168,6 +168,7 @@ static bool find_elector(struct receiver_node *n, const struct component_setting
         n->gated = true;
         n->elector = x->type->elector(x);
         n->elector_identity = n->elector;
+        n->options = x->type->options == NULL ? NULL : x->type->options(x);
         n->cold = !n->receiver.type->can_be_warm;
         n->starts_by_role = n->cold || elector_standby(n->elector) != STANDBY_WARM;
         return true;
@@ -313,6 +314,7 @@ void graph_free(struct graph *g)
 {
     if (g == NULL)
         return;
+    CHECK(g->handover_count == 0);
     for (size_t i = 0; i < g->receiver_count; i++) {
         struct receiver_node *n = &g->receivers[i];
         CHECK(!n->started && !n->joined && !n->active && n->in_flight == 0 &&
@@ -410,6 +412,7 @@ bool graph_start(struct graph *g, struct err *err)
         return err_wrap(err, "cannot start pipelines");
     for (size_t i = 0; i < g->receiver_count; i++)
         receiver_node_begin(&g->receivers[i]);
+    handovers_begin(g);
     return true;
 }
 

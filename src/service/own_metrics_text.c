@@ -102,6 +102,27 @@ static void put_ticks(struct metrics_page *p, const struct graph *g)
     }
 }
 
+static void put_crash_ticks(struct metrics_page *p, const struct graph *g)
+{
+    static const struct metrics_family families[] = {
+        {"baton_receiver_ticks_left_out", NULL, FAMILY_COUNTER, false,
+         "Ticks that a crashed leader may have emitted, and that its successor therefore left out."},
+        {"baton_receiver_ticks_repeated", NULL, FAMILY_COUNTER, false,
+         "Emitted ticks that a crashed leader may have emitted as well."}};
+    for (size_t which = 0; which < COUNT_OF(families); which++) {
+        metrics_page_family(p, &families[which]);
+        for (size_t i = 0; i < g->receiver_count; i++) {
+            const struct receiver_node *n = &g->receivers[i];
+            if (n->receiver.type->kind != RECEIVER_PULL || !n->gated)
+                continue;
+            metrics_page_begin(p);
+            metrics_page_label(p, "receiver", n->receiver.base.id);
+            metrics_page_end_count(p, which == 0 ? n->counters.ticks_left_out
+                                                 : n->counters.ticks_repeated);
+        }
+    }
+}
+
 static void put_batches(struct metrics_page *p, const struct graph *g)
 {
     static const char *const results[] = {"emitted", "withheld"};
@@ -156,6 +177,7 @@ static void put_receivers(struct metrics_page *p, const struct graph *g)
         metrics_page_end_count(p, g->receivers[i].active);
     }
     put_ticks(p, g);
+    put_crash_ticks(p, g);
     put_batches(p, g);
 }
 

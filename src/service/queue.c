@@ -23,6 +23,9 @@
  * Buffers: a request is encoded into `spare` memory if there is some, with room for the transport's
  * prefix in front; packing takes that memory (no compression) or gives it back (compression).
  *
+ * A request holds data of one batch only, so it has one origin: the header that fences a term off is
+ * made with the request and stays what it is however often, and however late, the request is sent.
+ *
  * Invariants: request_count, byte_count, encoded_bytes are the sums over `waiting` and `busy` (the
  * payload of a request in PACKING is empty); item_count also has what is not cut yet; a pending
  * batch exists while requests of it do, or while it is not cut to its end; consumers_busy =
@@ -278,6 +281,7 @@ static bool free_content(struct queue *q, struct pending_batch *p)
         return false;
     arena_deinit(&b->arena);
     b->resources = b->last_resource = NULL;
+    b->origin.fencing_token = STR_NONE;
     q->stats.decoded_bytes -= p->decoded_bytes;
     p->decoded_bytes = 0;
     return true;
@@ -322,6 +326,7 @@ static void end_request(struct queue *q, struct send_request *r, enum outcome ou
     p->open_count--;
     loop_timer_clear(&r->timer);
     buf_deinit(&r->payload);
+    mem_free(r->fencing_line);
     mem_free(r);
     settle_batch(q, p);
     loop_task_post(&q->task);
@@ -523,6 +528,22 @@ static void on_packed(void *arg)
     pack_end(p);
 }
 
+static char *fencing_line(const struct origin *o)
+{
+    if (o->fencing_header.len == 0)
+        return NULL;
+    struct buf line;
+    buf_init(&line, o->fencing_header.len + o->fencing_token.len + 2);
+    for (size_t i = 0; i < o->fencing_header.len; i++) {
+        char c = o->fencing_header.data[i];
+        buf_byte(&line, c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c);
+    }
+    buf_text(&line, ": ");
+    buf_str(&line, o->fencing_token);
+    size_t len;
+    return buf_take(&line, &len);
+}
+
 static void make_request(struct queue *q, struct pending_batch *pending, struct buf *take_encoded,
                          size_t item_count)
 {
@@ -531,6 +552,7 @@ static void make_request(struct queue *q, struct pending_batch *pending, struct 
     r->arg = q->transport.arg;
     r->pending = pending;
     r->signal = pending->batch->signal;
+    r->fencing_line = fencing_line(&pending->batch->origin);
     r->item_count = item_count;
     r->encoded_bytes = take_encoded->len - q->transport.prefix_bytes;
     q->last_bytes = take_encoded->len;

@@ -55,6 +55,7 @@ struct send_request {
     size_t item_count;
     size_t encoded_bytes;     /* before packing */
     void *transport;
+    char *fencing_line;       /* "name: value" of a header that goes with it, the name in lower case; NULL: none */
 
     /* the queue's */
     struct pending_batch *pending;

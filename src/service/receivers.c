@@ -81,6 +81,11 @@ static void inherit_schedule(struct receiver_node *n, int64_t interval_ns, int64
                  F_INT("last_tick_ns", entry.enqueued_ns), F_INT("interval_ns", entry.interval_ns));
     p->enqueued_ns = taken == INHERIT_NONE ? 0 : entry.enqueued_ns;
     p->acknowledged_ns = taken == INHERIT_NONE ? 0 : entry.acknowledged_ns;
+    if (taken == INHERIT_EXPIRED && n->options != NULL && n->options->repeats_after_crash) {
+        tick_schedule_repeat(&p->schedule, &entry);
+        maybe_sent = 0;
+    }
+    n->counters.ticks_left_out += maybe_sent;
     log_info(&r->base.logger, "Collecting as leader", F_CSTR("inherited", inheritance_name(taken)),
              F_INT("ticks_maybe_sent_by_predecessor", maybe_sent));
 }
@@ -237,6 +242,17 @@ void receiver_node_drain(struct receiver_node *n)
     n->draining = true;
     if (type_of(n)->kind == RECEIVER_PUSH && n->gated)
         deactivate(n);
+}
+
+void receiver_node_resume(struct receiver_node *n)
+{
+    if (!n->draining)
+        return;
+    n->draining = false;
+    if (n->active)
+        ticks_wake(n);
+    else if (n->joined) /* what it was told meanwhile */
+        on_role(n, n->user.told_role);
 }
 
 bool receiver_node_busy(const struct receiver_node *n)

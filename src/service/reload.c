@@ -13,6 +13,7 @@
  * file).
  */
 #include "service/own_metrics.h"
+#include "service/ready.h"
 #include "service/service_internal.h"
 
 /* Creating the new graph may have changed what it shares with the running one. */
@@ -54,7 +55,11 @@ void service_reload(struct service *s)
     struct err err;
     s->generation++;
     s->next = graph_new(s, settings, &err);
-    bool ok = s->next != NULL && change_telemetry(s, settings, &err);
+    bool ok = s->next != NULL && ready_open(s->ready, s->next, &err);
+    if (ok && !change_telemetry(s, settings, &err)) {
+        ready_cancel(s->ready);
+        ok = false;
+    }
     if (!ok) {
         log_error(&s->logger, "Reload failed; the old configuration goes on", F_ERR(&err));
         reinstate(s);
@@ -62,6 +67,7 @@ void service_reload(struct service *s)
         s->next = NULL;
         return;
     }
+    ready_commit(s->ready);
     log_warn(&s->logger, "Config updated, restart service");
     service_stop_begin(s, false);
 }

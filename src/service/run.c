@@ -5,7 +5,8 @@
  * while it starts) -> configuration -> service -> loop until the service has ended.
  *
  * Signals: the first SIGTERM or SIGINT stops in order, exit status 0; another one ends the wait for
- * the next leader, if there is one, else the program, at once, exit status 1; SIGHUP reloads.
+ * the next leader, if there is one, else the program, at once, exit status 1; SIGHUP reloads; SIGUSR1
+ * hands over what this process leads.
  *
  * Specification: collector_host 1.1 (exit codes), 2.2. Differs: a second signal has an effect.
  */
@@ -17,7 +18,7 @@
 #include "base/limits.h"
 #include "io/loop_uv.h"
 
-enum { FLUSH_AT_EXIT_MS = 1000, FLUSH_AT_ONCE_MS = 500, SIGNUM_COUNT = 3 };
+enum { FLUSH_AT_EXIT_MS = 1000, FLUSH_AT_ONCE_MS = 500, SIGNUM_COUNT = 4 };
 
 struct process {
     struct log_outputs *outputs;
@@ -70,6 +71,10 @@ static void on_signal(void *arg, int signum)
         log_info(&p->logger, "Received signal from OS", F_CSTR("signal", "hangup"));
         service_reload(p->service);
         break;
+    case SIGUSR1:
+        log_info(&p->logger, "Received signal from OS", F_CSTR("signal", "user defined signal 1"));
+        service_yield(p->service);
+        break;
     case SIGINT:
         on_stop_signal(p, "interrupt");
         break;
@@ -81,7 +86,7 @@ static void on_signal(void *arg, int signum)
 
 static bool process_init(struct process *p, struct err *err)
 {
-    static const int signums[SIGNUM_COUNT] = {SIGTERM, SIGINT, SIGHUP};
+    static const int signums[SIGNUM_COUNT] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of that write */
     p->outputs = log_outputs_new(err);
     if (p->outputs == NULL)

@@ -20,6 +20,7 @@
 #include "kube/watches.h"
 #include "service/feature_gates.h"
 #include "service/own_metrics.h"
+#include "service/ready.h"
 
 static void on_end(void *arg)
 {
@@ -48,6 +49,7 @@ struct service *service_new(const struct service_config *config)
     s->electors = elector_set_new(s->loop, &s->logger);
     s->watches = watches_new(s->loop, &s->logger);
     s->own_metrics = own_metrics_new(s);
+    s->ready = ready_new(s);
     s->begun_ns = loop_boot_ns(s->loop);
     loop_task_init(s->loop, &s->end_task, "service end", on_end, s);
     loop_task_init(s->loop, &s->fatal_task, "service fatal error", on_fatal, s);
@@ -65,6 +67,7 @@ void service_free(struct service *s)
     loop_task_cancel(&s->fatal_task);
     loop_task_cancel(&s->end_task);
     own_metrics_free(s->own_metrics);
+    ready_free(s->ready);
     elector_set_free(s->electors);
     watches_free(s->watches);
     mem_free(s);
@@ -127,7 +130,7 @@ void service_start(struct service *s, struct settings *take_settings)
         service_log_messages(s, take_settings, false);
         s->generation++;
         s->graph = graph_new(s, take_settings, &err);
-        ok = s->graph != NULL && own_metrics_start(s, &err);
+        ok = s->graph != NULL && own_metrics_start(s, &err) && ready_open(s->ready, s->graph, &err);
     } else {
         settings_free(take_settings);
     }
@@ -148,6 +151,7 @@ void service_end(struct service *s)
 {
     s->phase = PHASE_ENDED;
     own_metrics_close(s->own_metrics);
+    ready_close(s->ready);
     graph_free(s->next);
     graph_free(s->graph);
     s->next = NULL;

@@ -33,6 +33,8 @@ void service_stop(struct service *s);
 bool service_stop_waiting(struct service *s);
 /* Reads the configuration again and changes over to it; a bad one is logged and changes nothing. */
 void service_reload(struct service *s);
+/* Gives every Lease by which this process leads up, in order, and goes on as a candidate for each. */
+void service_yield(struct service *s);
 /* After on_end only. */
 void service_free(struct service *s);
 
@@ -45,6 +47,8 @@ struct receiver_counters {
     uint64_t ticks_skipped;   /* never begun: an earlier one took too long, or the hole was too long to be filled */
     uint64_t ticks_withheld;  /* due while another replica might have led */
     uint64_t ticks_abandoned; /* begun and not finished */
+    uint64_t ticks_left_out;  /* due before this replica led; a crashed predecessor may have sent them */
+    uint64_t ticks_repeated;  /* of those emitted: a crashed predecessor may have sent them as well */
     uint64_t batches_emitted, batches_withheld;
     uint64_t outcomes[3];     /* of emitted batches, by enum outcome */
     uint64_t accepted_items[SIGNAL_COUNT], refused_items[SIGNAL_COUNT]; /* handed over; withheld at the gate */

@@ -67,6 +67,7 @@ struct receiver_node {
     bool starts_by_role;         /* the elector says when it is started and stopped */
     struct elector *elector;     /* NULL if not gated, and after it was left */
     const void *elector_identity;
+    const struct elector_options *options; /* NULL: none */
     struct elector_user user;
     bool joined;
     bool active;                 /* between activate and deactivate */
@@ -108,6 +109,8 @@ struct graph {
     size_t receiver_count;
     struct pipeline *pipelines;
     size_t pipeline_count;
+    struct handover *handovers; /* one for each elector, while it runs */
+    size_t handover_count;
 };
 
 enum service_phase {
@@ -132,6 +135,7 @@ struct service {
     struct elector_set *electors;
     struct watches *watches;
     struct own_metrics *own_metrics;
+    struct ready *ready;
     int64_t begun_ns;             /* boot time */
     uint64_t generation;
     struct graph *graph;          /* running, starting or stopping */
@@ -144,7 +148,7 @@ struct service {
     size_t holder_count;
     int64_t stop_begun_ns;
     bool awaits_standby;
-    uint64_t drains_unfinished;   /* stops at which leadership was let go before all was acknowledged */
+    uint64_t drains_unfinished;   /* stops and hand-overs at which leadership was let go before all was acknowledged */
     bool phase_timed_out;
     struct loop_timer phase_timer;
     struct loop_task advance_task, end_task, fatal_task;
@@ -170,6 +174,8 @@ void receiver_node_drain(struct receiver_node *n); /* no new work */
 bool receiver_node_busy(const struct receiver_node *n);
 void receiver_node_leave(struct receiver_node *n); /* deactivates, leaves the elector */
 void receiver_node_stop(struct receiver_node *n);
+/* After a drain that no stop followed: goes on if it leads. */
+void receiver_node_resume(struct receiver_node *n);
 /* Tells the elector where the receiver stands. */
 void receiver_node_note(struct receiver_node *n);
 
@@ -185,6 +191,14 @@ void fan_out_init(struct receiver_node *n);
 /* May settle and free it. */
 void hand_over_close(struct hand_over *h, bool complete);
 bool receiver_node_has_room(const struct receiver_node *n, unsigned signals);
+
+/* fencing.c: puts the token of the present term on a batch that nobody has seen yet */
+void fencing_stamp(const struct receiver_node *n, struct batch *b);
+
+/* yield.c: handing over on purpose */
+void handovers_begin(struct graph *g); /* all is started */
+void handovers_leave(struct graph *g); /* a stop begins; harmless if they never began */
+void handovers_advance_later(struct graph *g); /* a receiver that drains may have finished */
 
 /* stop.c */
 void stop_init(struct service *s);

@@ -129,6 +129,7 @@ static void enter_ticks(struct service *s)
     s->awaits_standby = false;
     s->stop_begun_ns = loop_boot_ns(s->loop);
     bound_phase(s, s->stop_begun_ns + LIMIT_STOP_ACKNOWLEDGE_MS * MS);
+    handovers_leave(s->graph);
     for (size_t i = 0; i < s->graph->receiver_count; i++)
         receiver_node_drain(&s->graph->receivers[i]);
 }
@@ -279,6 +280,7 @@ void stop_init(struct service *s)
 
 void service_advance_later(struct service *s)
 {
+    handovers_advance_later(s->graph);
     if (is_stopping(s))
         loop_task_post(&s->advance_task);
 }

@@ -14,7 +14,9 @@
  * Overdue ticks. In the ordinary course only the newest is emitted: its values are nearest to the
  * truth. After a hand-over in order (release, our own earlier term, a reload) the hole is ours to
  * fill: each overdue tick comes with its own time, as long as they are few; a hole of more than
- * LIMIT_TICKS_CAUGHT_UP ticks was an outage, not a hand-over.
+ * LIMIT_TICKS_CAUGHT_UP ticks was an outage, not a hand-over. After a crash what may have been sent is
+ * left out, unless it is to be repeated: then the newest LIMIT_TICKS_CAUGHT_UP come, for a Lease that
+ * had to expire is a hole of more ticks than that at short intervals.
  */
 #include "service/tick_schedule.h"
 
@@ -127,6 +129,14 @@ enum inheritance tick_schedule_inherit(struct tick_schedule *s, int64_t interval
     return inheritance;
 }
 
+void tick_schedule_repeat(struct tick_schedule *s, const struct note_entry *entry)
+{
+    bool known = entry->acknowledged_ns > 0 && entry->acknowledged_ns <= entry->enqueued_ns;
+    s->repeat_ns = s->done_ns;
+    s->done_ns = known ? entry->acknowledged_ns : s->start_ns;
+    s->catching_up = s->repeating = true;
+}
+
 void tick_schedule_resume(struct tick_schedule *s, const struct tick_schedule *earlier)
 {
     *s = *earlier;
@@ -150,8 +160,9 @@ struct tick_due tick_schedule_due(const struct tick_schedule *s, int64_t now_ns)
     uint64_t count = count_between(s, s->done_ns, now_ns);
     if (count == 1 || (s->catching_up && count <= LIMIT_TICKS_CAUGHT_UP))
         return due;
-    due.skipped = count - 1;
-    due.time_ns = now_ns - past_tick(s, now_ns);
+    uint64_t kept = s->repeating ? LIMIT_TICKS_CAUGHT_UP : 1;
+    due.skipped = count - kept;
+    due.time_ns = now_ns - past_tick(s, now_ns) - (int64_t)(kept - 1) * s->interval_ns;
     return due;
 }
 
@@ -160,8 +171,8 @@ void tick_schedule_begin(struct tick_schedule *s, const struct tick_due *due, in
     CHECK(due->due && due->time_ns > s->done_ns);
     s->done_ns = due->time_ns;
     s->fresh = false;
-    if (due->skipped > 0 || tick_schedule_after(s, s->done_ns) > now_ns)
-        s->catching_up = false;
+    if ((due->skipped > 0 && !s->repeating) || tick_schedule_after(s, s->done_ns) > now_ns)
+        s->catching_up = s->repeating = false;
 }
 
 uint64_t tick_schedule_finish(struct tick_schedule *s, int64_t now_ns)

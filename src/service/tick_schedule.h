@@ -15,6 +15,8 @@ struct tick_schedule {
     int64_t done_ns;     /* ticks up to here are over: emitted, begun or given up. INT64_MIN: none */
     bool fresh;          /* the first tick is due at once and has a time of its own */
     bool catching_up;    /* after a hand-over in order: overdue ticks come one by one, not only the newest */
+    bool repeating;      /* with catching_up: too many of them means the newest few, not only one */
+    int64_t repeat_ns;   /* ticks up to here are repeated ones: a crashed predecessor may have sent them. 0: none */
 };
 
 /* Where all replicas tick: a hash of the Lease's uid and the receiver's id, under a fixed key. Not gated: `lease_uid` empty. */
@@ -29,6 +31,9 @@ void tick_schedule_fresh(struct tick_schedule *s, int64_t interval_ns, int64_t p
 enum inheritance tick_schedule_inherit(struct tick_schedule *s, int64_t interval_ns, int64_t phase_ns, enum inheritance inheritance,
                                        const struct note_entry *entry, int64_t gate_closed_ns, int64_t now_ns,
                                        uint64_t *maybe_sent);
+/* After an inheritance of INHERIT_EXPIRED with this entry: ticks after the last one that was acknowledged come (again), each with its own
+ * time, instead of being left out; of those that are overdue the newest LIMIT_TICKS_CAUGHT_UP. */
+void tick_schedule_repeat(struct tick_schedule *s, const struct note_entry *entry);
 /* Goes on where the same process stood (a reload): as after a release. */
 void tick_schedule_resume(struct tick_schedule *s, const struct tick_schedule *earlier);
 /* Ticks up to `time_ns` are over, whatever a note says. */

@@ -123,6 +123,7 @@ static void finish_tick(struct receiver_node *n)
 {
     int64_t tick_ns = n->tick.time_ns;
     n->counters.ticks_emitted++;
+    n->counters.ticks_repeated += tick_ns <= n->progress.schedule.repeat_ns;
     if (tick_ns > n->progress.enqueued_ns)
         n->progress.enqueued_ns = tick_ns;
     receiver_node_note(n);

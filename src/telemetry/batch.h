@@ -188,6 +188,9 @@ struct origin {
     const void *elector;  /* identity of the elector, NULL: not gated */
     uint64_t term;        /* the elector's term in which it was collected */
     int64_t tick_ns;      /* the tick's time, 0 for push receivers */
+    /* A header that requests with this batch carry, and its value, which fences the term off; empty: none. The value is in the batch's
+     * arena. What has another value must not go into the same request. */
+    str fencing_header, fencing_token;
 };
 
 /* Where outcomes go. `pending` counts exporters that still owe one; who hands the batch on sets it to their number first, and from then

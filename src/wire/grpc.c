@@ -39,6 +39,34 @@ const char *grpc_code_name(enum grpc_code code)
     return (size_t)code < COUNT_OF(names) ? names[code] : "Unknown"; /* a number off the wire */
 }
 
+bool grpc_is_metadata_name(str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.data[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+            c != '-' && c != '_' && c != '.')
+            return false;
+    }
+    return name.len > 0;
+}
+
+bool grpc_is_reserved_name(str name)
+{
+    static const char *const names[] = {"content-type",      "te",         "content-length",
+                                        "transfer-encoding", "connection", "upgrade",
+                                        "user-agent",        "host"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (str_eq_nocase(name, str_from(names[i])))
+            return true;
+    }
+    return name.len >= 5 && str_eq_nocase(str_make(name.data, 5), STR("grpc-"));
+}
+
+bool grpc_is_binary_name(str name)
+{
+    return name.len > 4 && str_eq_nocase(str_skip(name, name.len - 4), STR("-bin"));
+}
+
 enum grpc_code grpc_code_from_http(int status)
 {
     switch (status) {

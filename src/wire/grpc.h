@@ -15,6 +15,13 @@ const char *grpc_code_name(enum grpc_code code); /* "Unavailable", as the Go lib
 enum grpc_code grpc_code_from_http(int status);
 enum grpc_code grpc_code_from_rst(uint32_t http2_error);
 
+/* May it be the name of metadata: letters, digits, '-', '_', '.'? */
+bool grpc_is_metadata_name(str name);
+/* Names that no application may send: gRPC's own, and those of HTTP that a client sets itself. Any case. */
+bool grpc_is_reserved_name(str name);
+/* Values under such a name are bytes and travel as base64. */
+bool grpc_is_binary_name(str name);
+
 /* One message with its prefix. */
 void grpc_frame(struct buf *out, bool compressed, str message);
 #define GRPC_PREFIX_BYTES 5

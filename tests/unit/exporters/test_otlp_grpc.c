@@ -230,13 +230,18 @@ static struct batch *one_item(enum signal signal)
     return b;
 }
 
-static struct http_call *send_one(struct harness *h, enum signal signal)
+static struct http_call *send_batch(struct harness *h, struct batch *take_batch)
 {
     size_t before = the_client->call_count;
-    harness_consume(h, one_item(signal));
+    harness_consume(h, take_batch);
     fake_loop_settle(h->loop);
     assert_int_equal(the_client->call_count, before + 1);
     return &the_client->calls[before];
+}
+
+static struct http_call *send_one(struct harness *h, enum signal signal)
+{
+    return send_batch(h, one_item(signal));
 }
 
 static void finish(struct http_call *call, const struct answer *a)
@@ -407,6 +412,28 @@ static void test_headers(void **state)
     assert_true(has_header(call, "data-bin: YQ")); /* without padding */
     assert_int_equal(call->header_count, 5 + 4);
     assert_string_equal(the_client->user_agent, "mine/2");
+    finish(call, &answer_ok);
+    stop(h);
+}
+
+/* The header that fences a term off goes with the requests of its batches, in place of a configured one of that name. */
+static void test_fencing_header(void **state)
+{
+    (void)state;
+    struct harness *h = start("{endpoint: 'h:1', headers: {X-Token: mine, other: o}}");
+    for (int i = 0; i < 2; i++) {
+        struct batch *b = one_item(SIGNAL_LOGS);
+        b->origin.fencing_header = STR("X-TOKEN");
+        b->origin.fencing_token = i == 0 ? STR("uid/7") : STR("uid/8");
+        struct http_call *call = send_batch(h, b);
+        assert_true(has_header(call, i == 0 ? "x-token: uid/7" : "x-token: uid/8"));
+        assert_false(has_header(call, "x-token: mine"));
+        assert_true(has_header(call, "other: o"));
+        assert_int_equal(call->header_count, 5 + 2);
+        finish(call, &answer_ok);
+    }
+    struct http_call *call = send_one(h, SIGNAL_LOGS);
+    assert_true(has_header(call, "x-token: mine"));
     finish(call, &answer_ok);
     stop(h);
 }
@@ -997,6 +1024,7 @@ int main(void)
         cmocka_unit_test(test_compression),
         cmocka_unit_test(test_timeouts),
         cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_fencing_header),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_scheme),
         cmocka_unit_test(test_answers),

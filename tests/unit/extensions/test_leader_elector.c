@@ -184,6 +184,50 @@ static void test_durations(void **state)
     assert_error(GOOD "lease_durations: 15s", "lease_durations");
 }
 
+static void test_fencing(void **state)
+{
+    (void)state;
+    assert_good(GOOD "fencing: {resource_attribute: lease.fencing_token}");
+    assert_good(GOOD "fencing: {scope_attribute: fencing, header: X-Fencing-Token}");
+    assert_good(GOOD "fencing:");
+    assert_error(GOOD "fencing: {}", "give resource_attribute, scope_attribute or header");
+    assert_error(GOOD "fencing: {attribute: x, header: h}", "attribute");
+    assert_error(GOOD "fencing: {resource_attribute: ''}", "resource_attribute is empty");
+    assert_error(GOOD "fencing: {scope_attribute: ''}", "scope_attribute is empty");
+    assert_error(GOOD "fencing: {header: ''}", "header is empty");
+    assert_error(GOOD "fencing: {resource_attribute: 'a b'}", "resource_attribute must be UTF-8 of at most 255 bytes without spaces");
+    assert_error(GOOD "fencing: {scope_attribute: \"a\\nb\"}", "scope_attribute must be UTF-8");
+    assert_good(GOOD "fencing: {scope_attribute: \"\\u00e4\"}");
+    assert_error(GOOD "fencing: {header: 'x fencing'}", "\"x fencing\" is not a header name");
+    assert_error(GOOD "fencing: {header: 'x:'}", "is not a header name");
+    assert_error(GOOD "fencing: {header: Content-Type}", "is a header of gRPC or HTTP itself");
+    assert_error(GOOD "fencing: {header: grpc-token}", "is a header of gRPC or HTTP itself");
+    assert_error(GOOD "fencing: {header: token-bin}", "ends in -bin");
+    char yaml[600], name[257];
+    memset(name, 'n', 256);
+    name[256] = '\0';
+    snprintf(yaml, sizeof yaml, GOOD "fencing: {header: %s}", name);
+    assert_error(yaml, "at most 255");
+    snprintf(yaml, sizeof yaml, GOOD "fencing: {header: %s}", name + 1);
+    assert_good(yaml);
+    snprintf(yaml, sizeof yaml, GOOD "fencing: {resource_attribute: %s}", name);
+    assert_error(yaml, "at most 255");
+}
+
+static void test_after_crash_and_ready(void **state)
+{
+    (void)state;
+    assert_good(GOOD "after_crash: skip");
+    assert_good(GOOD "after_crash: repeat");
+    assert_error(GOOD "after_crash: both", "valid values: repeat, skip");
+    assert_good(GOOD "ready_endpoint: 0.0.0.0:13133");
+    assert_good(GOOD "ready_endpoint: ':13133'");
+    assert_good(GOOD "ready_endpoint: '[::1]:13133'");
+    assert_error(GOOD "ready_endpoint: ''", "ready_endpoint is empty");
+    assert_error(GOOD "ready_endpoint: 'localhost'", "");
+    assert_error(GOOD "ready_endpoint: '::1:80'", "");
+}
+
 static void test_other_keys(void **state)
 {
     (void)state;
@@ -279,6 +323,35 @@ static void test_what_the_elector_gets(void **state)
     assert_int_equal(c->safety_margin_ns, 2 * SECOND);
     assert_int_equal(c->request_timeout_ns, 4 * SECOND);
     assert_false(c->release_on_shutdown);
+    leader_elector_extension.destroy(&l.extension);
+    life_deinit(&l);
+}
+
+static void test_what_the_service_gets(void **state)
+{
+    (void)state;
+    struct life l;
+    struct err err;
+    life_init(&l, GOOD);
+    assert_true(create(&l, &err));
+    const struct elector_options *o = leader_elector_extension.options(&l.extension);
+    assert_false(o->repeats_after_crash);
+    assert_int_equal(o->fencing_resource.len + o->fencing_scope.len + o->fencing_header.len + o->ready_endpoint.len, 0);
+    leader_elector_extension.destroy(&l.extension);
+    life_deinit(&l);
+
+    life_init(&l, GOOD "after_crash: repeat\nfencing: {resource_attribute: r, scope_attribute: s, header: h}\n"
+                       "ready_endpoint: ':1'\nauth_type: kubeConfig\ncontext: kind\n");
+    assert_true(create(&l, &err));
+    o = leader_elector_extension.options(&l.extension);
+    assert_true(o->repeats_after_crash);
+    assert_true(str_eqz(o->fencing_resource, "r") && str_eqz(o->fencing_scope, "s") && str_eqz(o->fencing_header, "h"));
+    assert_true(str_eqz(o->ready_endpoint, ":1"));
+    /* Commands see the same Lease without an instance. */
+    struct elector_config c;
+    assert_true(leader_elector_extension.lease(l.decoded.config, &c, &err));
+    assert_true(str_eqz(c.lease_name, "l") && str_eqz(c.lease_namespace, "ns") && str_eqz(c.kube.context, "kind"));
+    assert_int_equal(c.kube.auth, KUBE_AUTH_KUBECONFIG);
     leader_elector_extension.destroy(&l.extension);
     life_deinit(&l);
 }
@@ -412,6 +485,9 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_durations),
         cmocka_unit_test(test_old_metrics),
+        cmocka_unit_test(test_fencing),
+        cmocka_unit_test(test_after_crash_and_ready),
+        cmocka_unit_test(test_what_the_service_gets),
         cmocka_unit_test(test_standby_and_outage),
         cmocka_unit_test(test_other_keys),
         cmocka_unit_test(test_what_the_elector_gets),

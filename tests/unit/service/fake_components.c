@@ -397,6 +397,16 @@ static bool sink_start(struct exporter *e, struct err *err)
     return started(&e->base, err);
 }
 
+static void see_token(struct fake_seen *s, char to[64], const struct attributes *from)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        if (!str_eqz(from->items[i].key, "token"))
+            continue;
+        s->token_count++;
+        snprintf(to, 64, "%.*s", STR_ARG(from->items[i].value.text));
+    }
+}
+
 static void see(struct fake *f, const struct batch *b, int64_t now_ns)
 {
     CHECK(f->seen_count < SEEN_MAX);
@@ -412,6 +422,14 @@ static void see(struct fake *f, const struct batch *b, int64_t now_ns)
         CHECK(p->time_ns == s->tick_ns);
     }
     s->number = number_of(b);
+    for (const struct resource *r = b->resources; r != NULL; r = r->next) {
+        see_token(s, s->resource_token, &r->attributes);
+        for (const struct scope *scope = r->scopes; scope != NULL; scope = scope->next)
+            see_token(s, s->scope_token, &scope->attributes);
+    }
+    if (b->origin.fencing_header.len > 0)
+        snprintf(s->header, sizeof s->header, "%.*s: %.*s", STR_ARG(b->origin.fencing_header),
+                 STR_ARG(b->origin.fencing_token));
 }
 
 static void sink_consume(struct exporter *e, struct batch *take_batch)
@@ -495,6 +513,7 @@ struct elect_config {
     int standby;
     int64_t handover_wait_ns;
     bool old_metrics;
+    struct elector_options options;
 };
 struct elect {
     struct elector *elector;
@@ -605,7 +624,18 @@ static bool elect_has_old_metrics(const struct extension *x)
     return ((const struct elect *)x->base.state)->config->old_metrics;
 }
 
+static const struct elector_options *elect_options(const struct extension *x)
+{
+    return &((const struct elect *)x->base.state)->config->options;
+}
+
+#define OPTION(name, kind, member) {.key = name, .type = kind, .offset = offsetof(struct elect_config, options.member)}
 static const struct config_field elect_fields[] = {
+    OPTION("repeat", CONFIG_BOOL, repeats_after_crash),
+    OPTION("resource", CONFIG_STR, fencing_resource),
+    OPTION("scope", CONFIG_STR, fencing_scope),
+    OPTION("header", CONFIG_STR, fencing_header),
+    OPTION("ready", CONFIG_STR, ready_endpoint),
     {.key = "old_metrics",
      .type = CONFIG_BOOL,
      .offset = offsetof(struct elect_config, old_metrics)},
@@ -634,6 +664,7 @@ static const struct extension_type elect_type = {
     .start = elect_start,
     .elector = elect_elector,
     .has_old_metrics = elect_has_old_metrics,
+    .options = elect_options,
     .quiesce = elect_quiesce,
     .reinstate = elect_reinstate,
     .stop = elect_stop,

@@ -16,6 +16,9 @@ struct fake_seen {
     int64_t tick_ns, start_ns, seen_ns;
     uint64_t term;
     int64_t number; /* of the batch in its tick */
+    char resource_token[64], scope_token[64]; /* attribute `token` */
+    char header[64]; /* "name: token" that requests are to carry */
+    size_t token_count; /* attributes of that name in all resources and scopes */
 };
 
 /* What a component of this id does; made at the first mention, outlives the component. */

@@ -207,6 +207,39 @@ uint64_t elector_term(const struct elector *e)
     return e->term;
 }
 
+str elector_fencing_token(const struct elector *e)
+{
+    struct elector *mutable = (struct elector *)e;
+    int len = snprintf(mutable->token, sizeof mutable->token, "%s/%" PRIu64, e->set->uid, e->term);
+    return str_make(e->token, (size_t)len);
+}
+
+const char *elector_lacks(const struct elector *e)
+{
+    if (e->config.standby == STANDBY_AUTO)
+        return elector_has_synced_standby(e) ? NULL : "no standby";
+    return e->others_lead ? NULL : "no leader";
+}
+
+void elector_yield(struct elector *e)
+{
+    if (!e->leading)
+        return;
+    e->yield_count++;
+    e->yielded_ns = loop_boot_ns(e->set->loop);
+    e->leading = false;
+    tell(e);
+}
+
+void fake_elector_ask(struct elector *e)
+{
+    list_for_each (node, &e->users) {
+        struct elector_user *user = CONTAINER_OF(node, struct elector_user, link);
+        if (user->on_asked != NULL)
+            user->on_asked(user->arg);
+    }
+}
+
 enum standby elector_standby(const struct elector *e)
 {
     return e->config.standby;

@@ -24,6 +24,10 @@ struct elector {
     uint32_t ref_count;
     bool started, leading;
     bool gate_open;               /* while leading */
+    bool others_lead;             /* what is known of somebody else */
+    size_t yield_count;
+    int64_t yielded_ns;           /* boot time of the latest */
+    char token[96];
     bool stands_by;               /* this one, by STANDBY_AUTO */
     bool another_stands_by, another_is_synced;
     size_t synced_calls;          /* of elector_user_synced */
@@ -55,6 +59,8 @@ struct elector *fake_elector_find(struct elector_set *set, const char *lease_nam
 /* Begins a term and tells the users. What was inherited is set before. */
 void fake_elector_lead(struct elector *e, enum inheritance inheritance, int64_t gate_closed_ns);
 void fake_elector_lose(struct elector *e);
+/* The Lease asks it to hand over. */
+void fake_elector_ask(struct elector *e);
 void fake_elector_stand_by(struct elector *e, bool stands_by);
 void fake_elector_inherit(struct elector *e, const char *receiver_id, struct note_entry entry);
 /* What the service wrote last; NULL if nothing. */

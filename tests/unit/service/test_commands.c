@@ -178,6 +178,18 @@ static void test_usage_errors(void **state)
             "Error: featuregate accepts at most 1 argument(s), received 2\n");
     refused(f, RUN(f, "print-config", "--config=x", "--validate=maybe"),
             "Error: invalid argument \"maybe\" for \"--validate\" flag: write true or false\n");
+    refused(f, RUN(f, "lease"), "Error: lease needs one of: status, yield\n");
+    refused(f, RUN(f, "lease", "drop", "--name=x"), "Error: lease needs one of: status, yield\n");
+    refused(f, RUN(f, "lease", "status"), "Error: which Lease? give --config=FILE, or --name and --namespace\n");
+    refused(f, RUN(f, "lease", "status", "--name=x", "--config=y"), "Error: give --config or --name, not both");
+    refused(f, RUN(f, "lease", "yield", "--name=x", "--watch"), "Error: --watch belongs to lease status\n");
+    refused(f, RUN(f, "lease", "status", "--name=x", "--output=xml"), "Error: invalid argument \"xml\" for \"--output\" flag: table or json\n");
+    refused(f, RUN(f, "lease", "yield", "--name=x", "--timeout=0s"), "Error: invalid argument \"0s\" for \"--timeout\" flag: must be positive\n");
+    refused(f, RUN(f, "lease", "yield", "--name=x", "--timeout=x"), "Error: invalid argument \"x\" for \"--timeout\" flag: time: invalid duration");
+    refused(f, RUN(f, "lease", "status", "--name=X", "--namespace=n"), "Error: --name must be the name of a Lease");
+    refused(f, RUN(f, "lease", "status", "--config", f->bad_path), "Error: invalid configuration:\n");
+    refused(f, RUN(f, "lease", "status", "--config", f->good_path), "Error: the configuration has no leader elector in service::extensions");
+    refused(f, RUN(f, "validate", "--config=x", "--watch"), "Error: unknown flag: --watch (of validate)\n");
 }
 
 static void test_validate(void **state)

@@ -107,6 +107,35 @@ static void test_watches_with_equal_labels_are_added_up(void **state)
     assert_int_equal(world_end(w), 0);
 }
 
+static void test_ticks_around_a_crash(void **state)
+{
+    (void)state;
+    static const char *const options[] = {"", ", repeat: true"};
+    static const char *const lines[][2] = {
+        {"baton_receiver_ticks_left_out{receiver=\"pull\"} 3", "baton_receiver_ticks_repeated{receiver=\"pull\"} 0"},
+        {"baton_receiver_ticks_left_out{receiver=\"pull\"} 0", "baton_receiver_ticks_repeated{receiver=\"pull\"} 4"},
+    };
+    for (size_t i = 0; i < COUNT_OF(options); i++) {
+        char yaml[512];
+        snprintf(yaml, sizeof yaml,
+                 "extensions: {elect: {lease: l%s}}\nreceivers: {pull: {k8s_leader_elector: elect}, pull/free: {}}\nexporters: {sink: {}}\n"
+                 "service: {extensions: [elect], pipelines: {metrics: {receivers: [pull, pull/free], exporters: [sink]}}}\n",
+                 options[i]);
+        struct world *w = begin(yaml);
+        int64_t now = BEGIN_NS, last = now - 4500 * MS;
+        fake_elector_inherit(world_elector(w, "l"), "pull",
+                             (struct note_entry){.interval_ns = SECOND, .phase_ns = last % SECOND, .start_ns = last - 9 * SECOND,
+                                                 .enqueued_ns = last, .acknowledged_ns = last - SECOND});
+        fake_elector_lead(world_elector(w, "l"), INHERIT_EXPIRED, now - SECOND);
+        world_run(w, SECOND);
+        char *text = page(DEFAULT);
+        expect_all(text, lines[i], 2);
+        assert_null(strstr(text, "ticks_left_out{receiver=\"pull/free\"}"));
+        mem_free(text);
+        assert_int_equal(world_end(w), 0);
+    }
+}
+
 static void test_elections(void **state)
 {
     (void)state;
@@ -297,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_receivers_and_exporters),
         cmocka_unit_test(test_watches_with_equal_labels_are_added_up),
+        cmocka_unit_test(test_ticks_around_a_crash),
         cmocka_unit_test(test_elections),
         cmocka_unit_test(test_withheld_items_are_refused),
         cmocka_unit_test(test_shapes_of_two_readers),

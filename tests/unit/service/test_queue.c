@@ -295,6 +295,48 @@ static void assert_seen(const struct world *w, size_t first, size_t count)
         assert_int_equal(w->seen[i], first + i);
 }
 
+/* ---- fencing ---- */
+
+static struct fake_batch *feed_fenced(struct world *w, size_t first, size_t count, const char *token)
+{
+    struct fake_batch *f = batch_make(first, count, 1000);
+    f->batch->origin.fencing_header = STR("X-Fencing");
+    f->batch->origin.fencing_token = arena_str(&f->batch->arena, str_from(token));
+    queue_consume(w->queue, f->batch);
+    return f;
+}
+
+static void test_requests_keep_the_header_of_their_term(void **state)
+{
+    (void)state;
+    struct queue_config queue = queue_defaults();
+    struct retry_config retry = retry_defaults();
+    struct world *w = world_new(&queue, &retry, 4000);
+    /* Handed over in one go, three requests each: no request holds data of two terms. */
+    struct fake_batch *old = feed_fenced(w, 0, 9, "uid/3");
+    struct fake_batch *new = feed_fenced(w, 9, 9, "uid/4");
+    struct fake_batch *plain = feed(w, 18, 3, 1000);
+    turn(w);
+    assert_int_equal(w->under_way_count, 7);
+    for (size_t i = 0; i < 6; i++)
+        assert_string_equal(w->under_way[i]->fencing_line, i < 3 ? "x-fencing: uid/3" : "x-fencing: uid/4");
+    assert_null(w->under_way[6]->fencing_line);
+    assert_seen(w, 0, 21);
+    /* A retry, long after the batch's content was freed, says the same. */
+    finish_bad(w, 0, SEND_RETRY);
+    while (w->under_way_count > 0)
+        finish_ok(w, 0);
+    run_for(w, 6 * SECOND);
+    assert_int_equal(w->under_way_count, 1);
+    assert_string_equal(w->under_way[0]->fencing_line, "x-fencing: uid/3");
+    finish_ok(w, 0);
+    turn(w);
+    assert_settled(old, OUTCOME_SENT);
+    assert_settled(new, OUTCOME_SENT);
+    assert_settled(plain, OUTCOME_SENT);
+    world_free(w);
+}
+
 /* ---- sending ---- */
 
 static void test_one_batch(void **state)
@@ -1463,6 +1505,7 @@ static void test_soak(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_requests_keep_the_header_of_their_term),
         cmocka_unit_test(test_one_batch),
         cmocka_unit_test(test_empty_batch),
         cmocka_unit_test(test_cut_in_order),

@@ -273,6 +273,19 @@ static void test_a_second_signal_ends_it_at_once(void **state)
     forget(p);
 }
 
+static void test_user_signal_ends_nothing(void **state)
+{
+    (void)state;
+    struct process *p = begin(YAML(""));
+    await(p, "\ttick\t", 1);
+    kill(p->pid, SIGUSR1);
+    await(p, "Nothing to hand over: this replica leads by no Lease", 1);
+    await(p, "\ttick\t", count(p, "\ttick\t") + 2);
+    kill(p->pid, SIGTERM);
+    assert_int_equal(end(p), 0);
+    forget(p);
+}
+
 static void test_hangup_reloads(void **state)
 {
     (void)state;
@@ -386,6 +399,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_signals_stop_it),
         cmocka_unit_test(test_a_second_signal_ends_it_at_once),
+        cmocka_unit_test(test_user_signal_ends_nothing),
         cmocka_unit_test(test_hangup_reloads),
         cmocka_unit_test(test_it_does_not_start),
         cmocka_unit_test(test_output_paths),

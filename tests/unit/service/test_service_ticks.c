@@ -286,6 +286,43 @@ static void test_takes_over_after_a_crash(void **state)
     assert_ticks("sink", expected, 2);
     assert_int_equal(world_counters(w, "pull").ticks_skipped,
                      2); /* 2.25 and 1.25 s ago: after the gate closed */
+    assert_int_equal(world_counters(w, "pull").ticks_left_out, 12);
+    assert_int_equal(world_counters(w, "pull").ticks_repeated, 0);
+    assert_int_equal(world_end(w), 0);
+}
+
+static void test_repeats_ticks_after_a_crash_on_request(void **state)
+{
+    (void)state;
+    struct world *w = begin("extensions: {elect: {lease: l, repeat: true}}\n"
+                            "receivers: {pull: {k8s_leader_elector: elect}}\nexporters: {sink: {}}\n"
+                            "service: {extensions: [elect], pipelines: {metrics: {receivers: [pull], "
+                            "exporters: [sink]}}}\n");
+    struct elector *e = world_elector(w, "l");
+    int64_t now = BEGIN_NS + 20 * SECOND;
+    int64_t last = now - 3250 * MS;
+    struct note_entry entry = released_note(last);
+    entry.acknowledged_ns = last - SECOND;
+    fake_elector_inherit(e, "pull", entry);
+    world_run(w, 20 * SECOND);
+    fake_elector_lead(e, INHERIT_EXPIRED, now - 2 * SECOND);
+    world_run(w, SECOND);
+    const int64_t expected[] = {last, last + SECOND, last + 2 * SECOND, last + 3 * SECOND,
+                                last + 4 * SECOND};
+    assert_ticks("sink", expected, 5);
+    assert_int_equal(world_counters(w, "pull").ticks_repeated, 2); /* at and before the gate's end */
+    assert_int_equal(world_counters(w, "pull").ticks_left_out, 0);
+    assert_int_equal(world_counters(w, "pull").ticks_skipped, 0);
+    /* After a hand-over in order there is nothing to repeat. */
+    fake_elector_lose(e);
+    entry.enqueued_ns = last + 5 * SECOND;
+    entry.acknowledged_ns = last;
+    fake_elector_inherit(e, "pull", entry);
+    size_t before = fake("sink")->seen_count;
+    fake_elector_lead(e, INHERIT_RELEASED, 0);
+    world_run(w, 2 * SECOND);
+    assert_int_equal(fake("sink")->seen[before].tick_ns, last + 6 * SECOND);
+    assert_int_equal(world_counters(w, "pull").ticks_repeated, 2);
     assert_int_equal(world_end(w), 0);
 }
 
@@ -536,6 +573,7 @@ int main(void)
         cmocka_unit_test(test_gated_ticks_only_while_leading),
         cmocka_unit_test(test_takes_over_after_a_release),
         cmocka_unit_test(test_takes_over_after_a_crash),
+        cmocka_unit_test(test_repeats_ticks_after_a_crash_on_request),
         cmocka_unit_test(test_a_note_from_the_future_is_ignored),
         cmocka_unit_test(test_acknowledged_moves_in_order),
         cmocka_unit_test(test_the_gate_closes_within_a_tick),

@@ -242,6 +242,91 @@ static void test_after_a_crash_nothing_that_may_have_been_sent(void **state)
     assert_int_equal(tick_schedule_due(&s, 1012 * SECOND).time_ns, 1013 * SECOND);
 }
 
+/* Enqueued 1003, acknowledged 983, gate closed at 1027; the interval is 10 s. */
+static void repeat_after_crash(struct tick_schedule *s, struct note_entry entry, int64_t now)
+{
+    uint64_t maybe_sent;
+    assert_int_equal(tick_schedule_inherit(s, 10 * SECOND, 0, INHERIT_EXPIRED, &entry, 1027 * SECOND,
+                                           now, &maybe_sent),
+                     INHERIT_EXPIRED);
+    tick_schedule_repeat(s, &entry);
+}
+
+static void test_after_a_crash_ticks_are_repeated_on_request(void **state)
+{
+    (void)state;
+    struct tick_schedule s;
+    struct note_entry entry = note;
+    entry.acknowledged_ns = 983 * SECOND;
+    int64_t now = 1034 * SECOND;
+    repeat_after_crash(&s, entry, now);
+    assert_int_equal(s.repeat_ns, 1027 * SECOND);
+    static const int64_t expected_s[] = {993, 1003, 1013, 1023, 1033};
+    for (size_t i = 0; i < COUNT_OF(expected_s); i++) {
+        struct tick_due due = tick_schedule_due(&s, now);
+        assert_true(due.due);
+        assert_int_equal(due.time_ns, expected_s[i] * SECOND);
+        assert_int_equal(due.skipped, 0);
+        tick_schedule_begin(&s, &due, now);
+        assert_int_equal(tick_schedule_finish(&s, now), 0);
+    }
+    struct tick_due due = tick_schedule_due(&s, now);
+    assert_false(due.due);
+    assert_int_equal(due.time_ns, 1043 * SECOND);
+    /* From here the ordinary rules. */
+    due = tick_schedule_due(&s, 1064 * SECOND);
+    assert_int_equal(due.skipped, 2);
+    assert_int_equal(due.time_ns, 1063 * SECOND);
+}
+
+static void test_more_than_a_few_repeated_ticks_are_the_newest_few(void **state)
+{
+    (void)state;
+    struct tick_schedule s;
+    struct note_entry entry = note;
+    entry.acknowledged_ns = 903 * SECOND;
+    int64_t now = 1105 * SECOND; /* 913 to 1103: twenty */
+    repeat_after_crash(&s, entry, now);
+    struct tick_due due = tick_schedule_due(&s, now);
+    assert_int_equal(due.skipped, 20 - LIMIT_TICKS_CAUGHT_UP);
+    assert_int_equal(due.time_ns, 1103 * SECOND - (LIMIT_TICKS_CAUGHT_UP - 1) * 10 * SECOND);
+    tick_schedule_begin(&s, &due, now);
+    int count = 1;
+    for (due = tick_schedule_due(&s, now); due.due; due = tick_schedule_due(&s, now)) {
+        assert_int_equal(due.skipped, 0);
+        tick_schedule_begin(&s, &due, now);
+        count++;
+    }
+    assert_int_equal(count, LIMIT_TICKS_CAUGHT_UP);
+    assert_int_equal(s.done_ns, 1103 * SECOND);
+
+    /* The stores fill late: the bound holds for the moment at which they are full. */
+    repeat_after_crash(&s, entry, now);
+    due = tick_schedule_due(&s, now + 30 * SECOND);
+    assert_int_equal(due.skipped, 23 - LIMIT_TICKS_CAUGHT_UP);
+    assert_int_equal(due.time_ns, 1133 * SECOND - (LIMIT_TICKS_CAUGHT_UP - 1) * 10 * SECOND);
+}
+
+static void test_repeats_without_an_acknowledged_tick(void **state)
+{
+    (void)state;
+    struct tick_schedule s;
+    struct note_entry entry = note;
+    /* Nothing was ever acknowledged: from the start of the series, whose first tick had its own time. */
+    entry.start_ns = 988 * SECOND;
+    entry.acknowledged_ns = 0;
+    repeat_after_crash(&s, entry, 1028 * SECOND);
+    assert_int_equal(tick_schedule_due(&s, 1028 * SECOND).time_ns, 993 * SECOND);
+    /* One that cannot be is no better than none. */
+    entry.acknowledged_ns = entry.enqueued_ns + 1;
+    repeat_after_crash(&s, entry, 1028 * SECOND);
+    assert_int_equal(tick_schedule_due(&s, 1028 * SECOND).time_ns, 993 * SECOND);
+    /* All was acknowledged: only what may have been sent since. */
+    entry.acknowledged_ns = entry.enqueued_ns;
+    repeat_after_crash(&s, entry, 1028 * SECOND);
+    assert_int_equal(tick_schedule_due(&s, 1028 * SECOND).time_ns, 1013 * SECOND);
+}
+
 static enum inheritance inherit(struct note_entry entry, int64_t interval, int64_t now,
                                 struct tick_schedule *s)
 {
@@ -366,6 +451,9 @@ int main(void)
         cmocka_unit_test(test_after_a_release_a_few_ticks_are_caught_up),
         cmocka_unit_test(test_after_an_outage_only_the_newest),
         cmocka_unit_test(test_after_a_crash_nothing_that_may_have_been_sent),
+        cmocka_unit_test(test_after_a_crash_ticks_are_repeated_on_request),
+        cmocka_unit_test(test_more_than_a_few_repeated_ticks_are_the_newest_few),
+        cmocka_unit_test(test_repeats_without_an_acknowledged_tick),
         cmocka_unit_test(test_notes_that_cannot_be_used),
         cmocka_unit_test(test_resume_and_pass),
         cmocka_unit_test(test_phase),

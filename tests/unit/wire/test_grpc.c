@@ -162,12 +162,32 @@ static void test_retry_delay_range(void **state)
     assert_true(delay == 77);
 }
 
+static void test_names(void **state)
+{
+    (void)state;
+    assert_true(grpc_is_metadata_name(STR("X-Fencing_token.1")));
+    assert_false(grpc_is_metadata_name(STR("")));
+    assert_false(grpc_is_metadata_name(STR("a b")));
+    assert_false(grpc_is_metadata_name(STR("a:b")));
+    assert_false(grpc_is_metadata_name(STR("\xc3\xa4")));
+    assert_true(grpc_is_reserved_name(STR("Content-Type")));
+    assert_true(grpc_is_reserved_name(STR("te")));
+    assert_true(grpc_is_reserved_name(STR("USER-AGENT")));
+    assert_true(grpc_is_reserved_name(STR("grpc-anything")));
+    assert_false(grpc_is_reserved_name(STR("grpc")));
+    assert_false(grpc_is_reserved_name(STR("x-te")));
+    assert_true(grpc_is_binary_name(STR("data-BIN")));
+    assert_false(grpc_is_binary_name(STR("-bin")));
+    assert_false(grpc_is_binary_name(STR("bin")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frame),       cmocka_unit_test(test_unframe_errors),
         cmocka_unit_test(test_codes),       cmocka_unit_test(test_message_decode),
         cmocka_unit_test(test_retry_delay), cmocka_unit_test(test_retry_delay_range),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
