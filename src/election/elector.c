@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/map.h"
 #include "election/elector_internal.h"
 #include "election/identity.h"
 #include "wire/text.h"
@@ -307,6 +308,20 @@ void elector_leave(struct elector *e, struct elector_user *user)
 {
     (void)e;
     list_remove(&user->link);
+}
+
+void elector_yield(struct elector *e)
+{
+    elector_step_kind(e, EVENT_YIELD);
+}
+
+void elector_prove(struct elector *e, str lease_uid, str resource_version)
+{
+    struct election_event event = {
+        .kind = EVENT_PROVEN, .random = loop_random_u64(e->loop), .gone_ns = loop_boot_ns(e->loop)};
+    event.lease.uid = sip_hash(loop_hash_key(e->loop), lease_uid);
+    if (str_to_u64(resource_version, &event.lease.version))
+        elector_step(e, &event);
 }
 
 bool elector_may_emit(const struct elector *e)

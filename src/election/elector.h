@@ -51,6 +51,13 @@ struct elector_user {
 void elector_join(struct elector *e, struct elector_user *user);
 void elector_leave(struct elector *e, struct elector_user *user);
 
+/* Gives leadership up and goes on as a candidate, who does not claim the Lease again before somebody else has led or one lease
+ * duration has passed. Nothing happens if this process does not lead. */
+void elector_yield(struct elector *e);
+/* Whoever holds the Lease with this uid at this resourceVersion does not act any more, for certain: claims at once if that is the
+ * newest version known. */
+void elector_prove(struct elector *e, str lease_uid, str resource_version);
+
 /* The gate: reads the clock. True only if no other replica can lead now. */
 bool elector_may_emit(const struct elector *e);
 /* Counts this process's terms, from 1; 0: never led. */

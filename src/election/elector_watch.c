@@ -40,7 +40,7 @@ void elector_watch_end(struct elector *e)
 
 void elector_watch_restart(struct elector *e)
 {
-    if (e->watch == NULL || e->machine.state >= ELECTION_RELEASING)
+    if (e->watch == NULL || e->machine.stop_requested)
         return;
     elector_watch_end(e);
     e->machine.watch_up = false;
@@ -50,7 +50,7 @@ void elector_watch_restart(struct elector *e)
 void elector_watch_timer(void *arg)
 {
     struct elector *e = arg;
-    if (e->watch == NULL && e->machine.state < ELECTION_RELEASING)
+    if (e->watch == NULL && !e->machine.stop_requested)
         elector_watch_begin(e);
 }
 
@@ -103,7 +103,7 @@ static void on_ended(struct elector *e, const struct kube_result *result)
 {
     lease_watch_free(e->watch);
     e->watch = NULL;
-    if (e->machine.state >= ELECTION_RELEASING)
+    if (e->machine.stop_requested)
         return;
     int64_t delay_ns = ended(e, result);
     loop_timer_set_after(&e->watch_timer, delay_ns);
