@@ -35,8 +35,8 @@ debug: build/debug/build.ninja
 asan: build/asan/build.ninja
 	$(NINJA) -C build/asan
 
-fuzz: build/fuzz/build.ninja
-	$(NINJA) -C build/fuzz
+# The fuzzers are part of the build with sanitizers.
+fuzz: asan
 
 check: plain
 	$(PYTHON) scripts/check_house.py build/plain
@@ -65,7 +65,7 @@ bench-tick: deps-test all
 	@$(PYTHON) bench/tick.py
 
 clean:
-	rm -rf build/release build/debug build/asan build/plain build/fuzz
+	rm -rf build/release build/debug build/asan build/plain
 
 deps:
 	@mkdir -p build
@@ -81,8 +81,6 @@ build/debug/build.ninja:
 	meson setup build/debug --buildtype=debug >/dev/null
 # clang, as gcc's sanitizers bring warnings about code that cannot be reached
 build/asan/build.ninja:
-	CC=clang meson setup build/asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+	CC=clang meson setup build/asan --buildtype=debugoptimized -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
 build/plain/build.ninja:
 	meson setup build/plain --buildtype=debugoptimized >/dev/null
-build/fuzz/build.ninja:
-	CC=clang meson setup build/fuzz --buildtype=debugoptimized -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false >/dev/null

@@ -129,11 +129,11 @@ def stage_house(tally):
 
 def stage_fuzz(tally, seconds=4):
     """A short look for new faults; the corpus itself is replayed as unit tests in every build."""
-    if not build(tally, "fuzz"):
+    if not build(tally, "asan"):
         return
     programs = {}
     for folder in ("tests/fuzz", "kubesim"):
-        path = os.path.join(ROOT, "build", "fuzz", folder)
+        path = os.path.join(ROOT, "build", "asan", folder)
         programs.update({n: os.path.join(path, n) for n in os.listdir(path)
                          if n.startswith("fuzz_") and os.path.isfile(os.path.join(path, n)) and os.access(os.path.join(path, n), os.X_OK)})
     names = sorted(programs)
@@ -141,7 +141,7 @@ def stage_fuzz(tally, seconds=4):
     print(f"fuzz: {len(names)} fuzzers for {seconds} s each, seed {seed}")
 
     def one(name):
-        work = os.path.join(ROOT, "build", "fuzz", "work", name)
+        work = os.path.join(ROOT, "build", "asan", "work", name)
         shutil.rmtree(work, ignore_errors=True)
         os.makedirs(work)
         corpus = os.path.join(ROOT, "tests", "fuzz", "corpus", name[len("fuzz_"):])

@@ -35,7 +35,10 @@
 #define LIMIT_HTTP_HEADER_BYTES (64 * KIB)     /* all headers of one answer */
 #define LIMIT_HTTP_LONG_STREAMS 90             /* watches of one curl multi: kube-apiserver allows 100 streams a connection */
 #define LIMIT_HTTP_BUFFER_BYTES (16 * KIB)     /* received at a time; libcurl may handle 100 of them in one go, and a handler has 10 ms */
-#define LIMIT_HTTP_STREAM_PIECE_BYTES (2 * KIB) /* the same for answers that are decoded as they come, of several transfers in one go */
+#define LIMIT_HTTP_JSON_PIECE_BYTES (2 * KIB)  /* the same for JSON that is decoded as it comes, of several transfers in one go */
+#define LIMIT_HTTP_PROTOBUF_PIECE_BYTES (8 * KIB) /* the same for protobuf: most objects come in one piece; 1.4 MiB for 180 watches */
+#define LIMIT_HTTP_REST_MS 1                   /* from one look at the sockets of lists and watches to the next: a server that sends each
+                                                * object by itself is read in one go */
 #define LIMIT_HTTP_UPLOAD_BYTES (64 * KIB)     /* sent at a time */
 #define LIMIT_HTTP_CONNECT_TIMEOUT_MS 10000    /* name, TCP, proxy and TLS together, unless the configuration says otherwise */
 #define LIMIT_HTTP_IDLE_POOL_MS 90000          /* connections without a request are closed after it; as in the reference */

@@ -27,10 +27,13 @@ enum { NS_PER_MS = 1000000, STATUS_REDIRECT_MIN = 300 };
 
 /* -- callbacks of libcurl -- */
 
-static void data_arrived(struct http_call *call)
+/* See http_pool.c: what did not fit into a transfer's buffer may have been forgotten. A piece that
+ * leaves room in its buffer says that nothing was. */
+static void data_arrived(struct http_call *call, size_t len)
 {
+    bool had_room = call->piece_bytes_max > len && len > 0;
     if (call->pool != NULL)
-        call->pool->stirred |= call->response.http2;
+        call->pool->stirred |= call->response.http2 && !had_room;
     if (call->idle_timeout_ns > 0)
         call->last_data_ns = loop_boot_ns(call->client->loop);
 }
@@ -45,12 +48,12 @@ bool http_call_line(struct http_call *call, str text)
 {
     if (call->silenced)
         return false;
-    data_arrived(call);
+    data_arrived(call, 0);
     enum http_line line = http_response_feed(&call->response, text);
     /* On HTTP/2 the stream says where it ends; libcurl would stop at the length and lose the trailers.
-     * With small pieces the stream may say it late. */
+     * With pieces of limited size the stream may say it late. */
     if (call->pool != NULL && call->response.http2 && !call->response.head_done &&
-        !call->small_pieces)
+        call->piece_bytes_max == 0)
         curl_easy_setopt(call->easy, CURLOPT_IGNORE_CONTENT_LENGTH, 1L);
     switch (line) {
     case HTTP_LINE_TOO_LARGE:
@@ -91,7 +94,7 @@ bool http_call_data(struct http_call *call, str data)
 {
     if (call->silenced)
         return false;
-    data_arrived(call);
+    data_arrived(call, data.len);
     if (call->on_data != NULL && call->response.status < STATUS_REDIRECT_MIN) {
         bool more = call->on_data(call->arg, data);
         if (!more && !call->silenced)
@@ -510,7 +513,7 @@ struct http_call *http_call_new(struct http_client *client, const struct http_re
     call->method = str_dup(str_from(request->method));
     call->url = str_dup(request->url);
     call->stream = request->stream;
-    call->small_pieces = request->small_pieces;
+    call->piece_bytes_max = request->piece_bytes_max;
     call->on_headers = request->on_headers;
     call->on_data = request->on_data;
     call->on_done = request->on_done;
@@ -521,7 +524,7 @@ struct http_call *http_call_new(struct http_client *client, const struct http_re
     set_fixed_options(call);
     curl_easy_setopt(
         call->easy, CURLOPT_BUFFERSIZE,
-        (long)(request->small_pieces ? LIMIT_HTTP_STREAM_PIECE_BYTES : LIMIT_HTTP_BUFFER_BYTES));
+        (long)(request->piece_bytes_max > 0 ? request->piece_bytes_max : LIMIT_HTTP_BUFFER_BYTES));
     set_method(call, request);
     set_headers(call, request);
     if (request->url.len > LIMIT_HTTP_URL_BYTES || !is_clean(request->url))

@@ -95,7 +95,7 @@ struct http_request {
     bool stream;              /* a long stream: counted against LIMIT_HTTP_LONG_STREAMS */
     bool fresh_connection;    /* not on a connection that exists */
     size_t body_max;          /* 0: LIMIT_HTTP_BODY_BYTES; of a buffered answer */
-    bool small_pieces;        /* on_data has much to do: it gets LIMIT_HTTP_STREAM_PIECE_BYTES at most, so that handlers stay short. The
+    size_t piece_bytes_max;   /* not 0: on_data has much to do and gets so much at most (1 KiB .. 16 KiB), so that handlers stay short. The
                                * end of an HTTP/2 answer without Content-Length may then come late, see above: for those whose content
                                * says where it ends. No trailers */
     /* All optional but on_done; called in the loop's thread; on_done last and exactly once unless cancelled. */

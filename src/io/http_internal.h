@@ -50,12 +50,14 @@ struct http_pool {
     CURLM *multi;
     struct loop_timer curl_timer;
     struct loop_timer idle_timer; /* armed while there are no calls */
+    struct loop_timer rest_timer; /* armed while sockets rest */
     struct loop_task again;       /* posted while HTTP/2 data comes, see http_pool.c */
     bool stirred;                 /* HTTP/2 data came since then */
     struct list sockets;          /* struct http_socket: those that libcurl waits for */
     int *open_fds;                /* all sockets of connections, waited for or idle */
     size_t open_count, open_cap;
     size_t call_count, stream_count;
+    size_t patient_count; /* calls with piece_bytes_max: lists and watches, which can wait for a moment */
     bool retired; /* takes no new calls; freed with its last one */
 };
 
@@ -101,7 +103,7 @@ struct http_call {
     uint32_t http2_error;
     bool sends; /* a body, if only an empty one */
     bool stream;
-    bool small_pieces;
+    size_t piece_bytes_max; /* 0: on_data does not mind */
     bool started;  /* or waiting for client->start */
     bool resend_refused; /* libcurl wanted to send the body again */
     bool silenced; /* no callback any more */

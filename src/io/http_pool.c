@@ -33,6 +33,7 @@ struct http_socket {
     struct http_pool *pool;
     curl_socket_t fd;
     int events;
+    bool resting; /* not polled until the pool's rest is over */
     uv_poll_t poll;
 };
 
@@ -82,6 +83,9 @@ static void act(struct http_pool *pool, curl_socket_t fd, int mask)
 
 /* -- sockets that libcurl waits for -- */
 
+/* A server that streams a list writes object by object; woken for each, we would spend more on system calls than on the objects. So
+ * a pool of nothing but lists and watches looks at its sockets at most once a millisecond: what came meanwhile is read in one go. */
+
 struct socket_event {
     struct http_socket *s;
     int mask;
@@ -100,6 +104,29 @@ static void socket_forget(struct http_socket *s)
 
 static void on_socket(uv_poll_t *poll, int status, int events);
 
+static void rest(struct http_socket *s)
+{
+    struct http_pool *pool = s->pool;
+    if (s->events != UV_READABLE || pool->patient_count == 0 ||
+        pool->patient_count < pool->call_count)
+        return;
+    (void)uv_poll_stop(&s->poll);
+    s->resting = true;
+    loop_timer_set_after(&pool->rest_timer, (int64_t)LIMIT_HTTP_REST_MS * NS_PER_MS);
+}
+
+static void rest_is_over(void *arg)
+{
+    struct http_pool *pool = arg;
+    list_for_each (node, &pool->sockets) {
+        struct http_socket *s = CONTAINER_OF(node, struct http_socket, node);
+        if (!s->resting)
+            continue;
+        s->resting = false;
+        (void)uv_poll_start(&s->poll, s->events, on_socket);
+    }
+}
+
 static void socket_act(void *arg)
 {
     const struct socket_event *event = arg;
@@ -107,8 +134,12 @@ static void socket_act(void *arg)
     act(s->pool, s->fd, event->mask);
     /* libuv stops a handle that reports an error; libcurl may still want it. `s` itself lives until
      * the next turn. */
-    if (!uv_is_closing((uv_handle_t *)&s->poll) && !uv_is_active((uv_handle_t *)&s->poll))
+    if (uv_is_closing((uv_handle_t *)&s->poll))
+        return;
+    if (!uv_is_active((uv_handle_t *)&s->poll))
         (void)uv_poll_start(&s->poll, s->events, on_socket);
+    if (event->mask == CURL_CSELECT_IN)
+        rest(s);
 }
 
 static void on_socket(uv_poll_t *poll, int status, int events)
@@ -146,6 +177,7 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
         list_append(&pool->sockets, &s->node);
         CHECK(curl_multi_assign(pool->multi, fd, s) == CURLM_OK);
     }
+    s->resting = false;
     s->events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
     return uv_poll_start(&s->poll, s->events, on_socket) == 0 ? 0 : -1;
 }
@@ -267,6 +299,7 @@ static struct http_pool *pool_new(struct http_client *client)
     CHECK(pool->multi != NULL);
     list_init(&pool->sockets);
     loop_timer_init(client->loop, &pool->curl_timer, "http timer", curl_timer_fired, pool);
+    loop_timer_init(client->loop, &pool->rest_timer, "http rest", rest_is_over, pool);
     loop_timer_init(client->loop, &pool->idle_timer, "http idle timer", idle_timer_fired, pool);
     loop_task_init(client->loop, &pool->again, "http again", look_again, pool);
     curl_multi_setopt(pool->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
@@ -289,6 +322,7 @@ void http_pool_free(struct http_pool *pool)
     curl_multi_cleanup(pool->multi);
     loop_timer_clear(&pool->curl_timer);
     loop_timer_clear(&pool->idle_timer);
+    loop_timer_clear(&pool->rest_timer);
     loop_task_cancel(&pool->again);
     list_for_each_safe (node, &pool->sockets)
         socket_forget(CONTAINER_OF(node, struct http_socket, node));
@@ -312,6 +346,7 @@ void http_pool_start(struct http_call *call)
     call->pool = pool;
     pool->call_count++;
     pool->stream_count += call->stream;
+    pool->patient_count += call->piece_bytes_max > 0;
     loop_timer_clear(&pool->idle_timer);
     curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETDATA, pool);
     curl_easy_setopt(call->easy, CURLOPT_CLOSESOCKETDATA, pool);
@@ -325,6 +360,7 @@ void http_pool_remove(struct http_call *call)
     call->pool = NULL;
     pool->call_count--;
     pool->stream_count -= call->stream;
+    pool->patient_count -= call->piece_bytes_max > 0;
     if (pool->call_count == 0 && !pool->retired)
         loop_timer_set_after(&pool->idle_timer, (int64_t)LIMIT_HTTP_IDLE_POOL_MS * NS_PER_MS);
 }

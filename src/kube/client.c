@@ -417,7 +417,7 @@ static void call_transmit(struct kube_call *call)
         .stream = r->stream,
         .fresh_connection = r->fresh_connection,
         .body_max = r->body_max,
-        .small_pieces = r->small_pieces,
+        .piece_bytes_max = r->piece_bytes_max,
         .on_headers = r->on_open == NULL ? NULL : on_http_headers,
         .on_data = r->on_data == NULL ? NULL : on_http_data,
         .on_done = on_http_done,

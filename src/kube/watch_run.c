@@ -442,7 +442,8 @@ void watch_send(struct watch *w)
             .query = buf_view(&query),
             .accept = protobuf ? "application/vnd.kubernetes.protobuf,application/json" : NULL,
             .stream = is_watch,
-            .small_pieces = true,
+            .piece_bytes_max =
+                protobuf ? LIMIT_HTTP_PROTOBUF_PIECE_BYTES : LIMIT_HTTP_JSON_PIECE_BYTES,
             .on_data = on_data,
             .on_open = on_open,
             .on_done = on_done,

@@ -365,16 +365,84 @@ static void test_small_pieces(void **state)
     struct world *w = world_new(&config);
     for (int i = 0; i < 3; i++) {
         struct exchange x = {0};
-        exchange_run(
-            w, &x,
-            (struct http_request){
-                .url = url_of(p, "/x"), .small_pieces = true, .idle_timeout_ms = 10000},
-            true);
+        exchange_run(w, &x,
+                     (struct http_request){.url = url_of(p, "/x"),
+                                           .piece_bytes_max = LIMIT_HTTP_JSON_PIECE_BYTES,
+                                           .idle_timeout_ms = 10000},
+                     true);
         check_outcome(&x, HTTP_DONE);
         assert_int_equal(x.data.len, 10000);
         assert_int_equal(x.reused, i > 0);
         exchange_free(&x);
     }
+    world_free(w);
+    peer_stop(p);
+}
+
+enum { BURST_PIECES = 400 };
+
+/* As a server that streams a list: object by object, each sent by itself. */
+static bool answer_object_by_object(struct peer_connection *c, uint32_t stream, int count)
+{
+    static const char data[100];
+    (void)count;
+    bool ok = headers(c, stream, 0, ":status", "200", NULL, NULL);
+    for (int i = 0; i < BURST_PIECES && ok; i++) {
+        usleep(300);
+        ok = frame(c, F_DATA, i == BURST_PIECES - 1 ? END_STREAM : 0, stream, data, sizeof(data));
+    }
+    return ok;
+}
+
+struct bursts {
+    struct loop_task task;
+    bool posted;
+    int count;
+    int64_t first_ns, last_ns;
+};
+
+static void burst_over(void *arg)
+{
+    struct bursts *b = arg;
+    b->posted = false;
+}
+
+static void count_burst(struct exchange *x)
+{
+    struct bursts *b = x->user;
+    b->last_ns = loop_boot_ns(x->world->loop);
+    if (b->first_ns == 0)
+        b->first_ns = b->last_ns;
+    if (b->posted)
+        return;
+    b->posted = true;
+    b->count++;
+    loop_task_post(&b->task);
+}
+
+/* A list is looked at once a millisecond at most, whatever the server's pace: what came meanwhile is read in one go. */
+static void test_lists_are_read_in_bursts(void **state)
+{
+    (void)state;
+    struct script script = {.answer = answer_object_by_object};
+    struct peer *p = h2_peer(&script, true);
+    struct http_client_config config = h2_config(true);
+    struct world *w = world_new(&config);
+    struct bursts b = {.count = 0};
+    loop_task_init(w->loop, &b.task, "burst over", burst_over, &b);
+    struct exchange x = {.in_data = count_burst, .user = &b};
+    exchange_run(w, &x,
+                 (struct http_request){.url = url_of(p, "/x"),
+                                       .piece_bytes_max = LIMIT_HTTP_PROTOBUF_PIECE_BYTES,
+                                       .stream = true,
+                                       .idle_timeout_ms = 10000},
+                 true);
+    check_outcome(&x, HTTP_DONE);
+    assert_int_equal(x.data.len, BURST_PIECES * 100);
+    /* Before and after the rests libcurl may have looked by itself. */
+    assert_true(b.count <= (b.last_ns - b.first_ns) / (LIMIT_HTTP_REST_MS * 1000000) + 8);
+    exchange_free(&x);
+    loop_task_cancel(&b.task);
     world_free(w);
     peer_stop(p);
 }
@@ -892,6 +960,7 @@ int main(void)
         cmocka_unit_test(test_uploads),
         cmocka_unit_test(test_large_answers_do_not_stall),
         cmocka_unit_test(test_small_pieces),
+        cmocka_unit_test(test_lists_are_read_in_bursts),
         cmocka_unit_test(test_trailers_and_trailers_only),
         cmocka_unit_test(test_reset_codes),
         cmocka_unit_test(test_refused_stream),
