@@ -4,15 +4,14 @@ import time
 from registry import KUBESIM, fault
 from stage import FOLLOWS, LED, LOST
 
-VERBS = ["get", "watch", "update", "create"]
-
-
-def lease_role(stage, *users, name=None, verbs=VERBS):
-    """These users may do that with Leases; the name of the binding."""
+def lease_role(stage, *users, name=None):
+    """These users may do what they need with the Leases of this stage; the name of the binding."""
     name = name or stage.lease
+    leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
     stage.api.create_role({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": name, "namespace": "default"},
-        "rules": [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": verbs}]}, *users)
+        "rules": [{**leases, "resourceNames": [stage.lease, f"{stage.lease}-standby"], "verbs": ["get", "watch", "update"]},
+                  {**leases, "verbs": ["create"]}]}, *users)
     return name
 
 

@@ -92,7 +92,9 @@ def release_answered(stage, **rule):
     a, b = stage.pair()
     stage.lease_watch.wait_more(1)  # the next renewal is far enough
     rule_id = stage.link(a).rule(method="PUT", times=1, **rule)
-    stage.hand_over(a, b)
+    mark = stage.backend.mark()
+    stage.end(a)
+    stage.taken_by([b], mark)
     assert stage.link(a).hits(rule_id) == 1, "the release was not met"
 
 

@@ -27,7 +27,6 @@ STORMS = {
     "409": ("409", {"status": 409}),
     "hang": ("nothing", {"hang": "before"}),
     "cut": ("by a broken connection", {"cut": "before"}),
-    "executed_hang": ("nothing, but carried out", {"hang": "after"}),
 }
 
 
@@ -78,7 +77,7 @@ for key, (words, rule_of) in ONE_RENEWAL.items():
     fault(f"one renewal is {words}", KEPT, "server", web=True)(named(one_renewal, f"renewal_{key}", rule_of))
 for key, (words, rule_of) in STORMS.items():
     fault(f"all writes are answered {words}, for longer than the Lease", STOPPED, "server", web=True)(named(storm, f"storm_{key}", rule_of))
-for key in ("500", "409", "hang", "executed_hang"):
+for key in ("500", "409", "hang"):
     words, rule_of = STORMS[key]
     fault(f"the leader's writes are answered {words}, nobody else's", "*excused*", "server", web=True)(
         named(only_the_leader, f"leader_storm_{key}", rule_of))
@@ -95,9 +94,31 @@ def slow_answers(stage):
     stage.hand_over(a, b)
 
 
-@fault("each answer to the leader takes longer than it waits", "*excused*", "server", web=True)
+def carried_out_unanswered(stage, **rule):
+    """A read tells the leader that its writes stand."""
+    a, b = stage.pair()
+    rule_id = stage.link(a).rule(method="PUT", **rule)
+    stage.backend.more(int(3 * stage.timing.lease / stage.timing.interval), ["a"])
+    assert stage.link(a).hits(rule_id) >= 3
+    assert not a.wait_log(LOST, 0) and not b.wait_log(LED, 0)
+    stage.link(a).clear()
+    stage.lease_watch.wait_more(1)
+    stage.hand_over(a, b)
+
+
+@fault("each answer to a write of the leader takes longer than it waits", KEPT, "server", web=True)
 def answers_too_slow(stage):
-    only_the_leader(stage, {"answer_delay_ms": 5000})
+    carried_out_unanswered(stage, answer_delay_ms=5000)
+
+
+@fault("the leader's writes are carried out and never answered", KEPT, "server", web=True)
+def answers_never_come(stage):
+    carried_out_unanswered(stage, hang="after")
+
+
+@fault("the leader's writes are carried out and answered 500", KEPT, "server", web=True)
+def answers_are_wrong(stage):
+    carried_out_unanswered(stage, status=500, execute=True)
 
 
 @fault("the watch is ended by 410 Gone, and refused so once more", "none missing", "server", web=True)
