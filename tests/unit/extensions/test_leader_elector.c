@@ -127,6 +127,25 @@ static void test_old_metrics(void **state)
     assert_error(GOOD "compat_metrics: ''", "valid values: none, singleton_receiver_creator");
 }
 
+static void test_standby_and_outage(void **state)
+{
+    (void)state;
+    assert_good(GOOD "standby: auto\ncrowd: true\nhandover_wait: 20s");
+    assert_good(GOOD "crowd: true");
+    assert_good(GOOD "standby: cold");
+    assert_good(GOOD "standby: warm");
+    assert_error(GOOD "standby: hot", "valid values: auto, cold, warm");
+    assert_says(GOOD "standby: warm\ncrowd: true", true, "only with standby: auto");
+    assert_says(GOOD "standby: cold\nhandover_wait: 1s", true, "only with standby: auto");
+    assert_good(GOOD "handover_wait: 0s");
+    assert_good(GOOD "handover_wait: 10m");
+    assert_error(GOOD "handover_wait: 601s", "handover_wait must be at most 600s");
+    assert_error(GOOD "handover_wait: -1s", "handover_wait must not be negative");
+    assert_good(GOOD "on_api_outage: stop");
+    assert_says(GOOD "on_api_outage: keep", true, "two replicas emit the same data");
+    assert_error(GOOD "on_api_outage: go", "valid values: keep, stop");
+}
+
 static void test_durations(void **state)
 {
     (void)state;
@@ -393,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_durations),
         cmocka_unit_test(test_old_metrics),
+        cmocka_unit_test(test_standby_and_outage),
         cmocka_unit_test(test_other_keys),
         cmocka_unit_test(test_what_the_elector_gets),
         cmocka_unit_test(test_namespace_from_the_environment),
