@@ -66,9 +66,12 @@ def pause_while_sending(stage):
     let_it_go_on(stage, a, leader)
 
 
-@fault("SIGSTOP while the answer to a tick is on its way", PROMISE, "pauses")
+@fault("SIGSTOP while the answer to a tick is on its way and others wait in the queue",
+       PROMISE + " but what it had handed over before; the tick whose answer came too late is sent again, unchanged", "pauses")
 def pause_before_the_answer(stage):
     a, b = stage.pair()
+    stage.allowed.late_from = {"a"}
+    stage.allowed.repeats = True
     since = time.time()
     stage.backend_link(a).hold(up=False)
     stage.backend.more(1, ["a"])

@@ -3,7 +3,7 @@ import signal
 import time
 
 from registry import fault
-from stage import FOLLOWS, LED, LOST
+from stage import FOLLOWS, LED, LOST, PATIENCE
 
 CROWD = [f"r{n}" for n in range(50)]
 
@@ -92,6 +92,105 @@ def standby_forbidden_to_claim(stage):
     if stage.standby == "auto":  # b is first in line, and gives it up when it has tried in vain
         stage.excuse(when, when + 3 * stage.timing.retry, "the first in line was refused")
     assert not b.wait_log(LED, 0)
+
+
+# -- the standby's Lease; all of this is for `standby: auto` --
+
+def standby_lease(stage):
+    return f"{stage.lease}-standby"
+
+
+def first_in_line(stage, *candidates):
+    """The replica that the standby's Lease names."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        holder = stage.api.holder(standby_lease(stage)) or ""
+        found = next((c for c in candidates if holder == f"{c.name}_uid-of-{c.name}"), None)
+        if found:
+            return found
+        assert time.monotonic() < end, f"the standby's Lease names {holder!r}"
+        time.sleep(0.02)
+
+
+@fault("the standby's Lease is deleted; SIGTERM of the leader", "none missing", "standby")
+def standby_lease_deleted(stage):
+    a, b, c = stage.trio(standby="auto")
+    first_in_line(stage, b, c)
+    stage.api.delete_lease(standby_lease(stage))
+    first_in_line(stage, b, c)
+    stage.hand_over(a, b, c)
+
+
+@fault("another name is written into the standby's Lease and never renewed; SIGTERM of the leader when it has run out", "none missing", "standby")
+def standby_lease_edited(stage):
+    a, b, c = stage.trio(standby="auto")
+    first_in_line(stage, b, c)
+    stage.api.edit_lease(standby_lease(stage), lambda lease: lease["spec"].update(holderIdentity="nobody-here", leaseDurationSeconds=2))
+    first_in_line(stage, b, c)
+    assert not a.wait_log(LOST, 0)
+    stage.hand_over(a, b, c)
+
+
+@fault("another name is written into the standby's Lease; SIGKILL of the leader at once",
+       "*excused*, and as long again as the Lease of the standby that is not there", "standby")
+def standby_lease_edited_and_sigkill(stage):
+    a, b, c = stage.trio(standby="auto")
+    first_in_line(stage, b, c)
+    mark = stage.backend.mark()
+    stage.api.edit_lease(standby_lease(stage), lambda lease: lease["spec"].update(holderIdentity="nobody-here"))
+    since = stage.kill(a)
+    stage.take_over(a, candidates=[b, c], since=since, mark=mark, reachable=since + 2 * stage.timing.lease)
+
+
+@fault("the standby's annotation about the main Lease is nonsense; leader and standby are killed, a third replica is there", "*excused*, and one more lease duration",
+       "standby")
+def standby_note_damaged(stage):
+    a, b, c = stage.trio(standby="auto")
+    killed = first_in_line(stage, b, c)
+    stage.kill(killed)
+    stage.api.edit_lease(standby_lease(stage), lambda lease: lease["metadata"]["annotations"].update({"baton.dev/main": "\u00e4/1/2/999"}))
+    mark = stage.backend.mark()
+    since = stage.kill(a)
+    other = c if killed is b else b
+    stage.take_over(a, candidates=[other], since=since, mark=mark, reachable=since + 3 * stage.timing.lease)
+
+
+@fault("the first in line is cut off; SIGTERM of the leader", "what fell due until the standby's Lease has run out as well is missing", "standby")
+def standby_cut_off_and_sigterm(stage):
+    a, b, c = stage.trio(standby="auto")
+    first = first_in_line(stage, b, c)
+    other = c if first is b else b
+    stage.link(first).hold()
+    mark = stage.backend.mark()
+    when = stage.end(a)
+    stage.taken_by([other], mark)
+    stage.excuse(when, when + stage.timing.lease + 2 * stage.timing.retry, "the first in line was cut off")
+    stage.link(first).heal()
+    stage.backend.more(5, [other.name])
+
+
+@fault("nobody may write the standby's Lease; SIGTERM of the leader", "as with `cold`: none missing; said once", "standby")
+def standby_lease_forbidden(stage):
+    leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
+    stage.api.create_role({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": stage.lease, "namespace": "default"},
+        "rules": [{**leases, "resourceNames": [stage.lease], "verbs": ["get", "watch", "update"]}]}, "baton-a", "baton-b")
+    stage.api.create_lease(stage.lease)
+    a = stage.start_leader("a", user="baton-a", standby="auto")
+    b = stage.start_standby("b", user="baton-b", standby="auto")
+    stage.settle(a)
+    stage.hand_over(a, b)
+
+
+@fault("a crowd of six (`crowd: true`); leader and standby are killed at once", "*excused*, and two more lease durations: each looks once in one", "standby")
+def crowd_loses_leader_and_standby(stage):
+    a, b = stage.pair(standby="auto", crowd=True)
+    others = [stage.start(name, standby="auto", crowd=True) for name in stage.next_names(4)]
+    first = first_in_line(stage, b, *others)
+    rest = [r for r in (b, *others) if r is not first]
+    mark = stage.backend.mark()
+    since = stage.kill(a, first)
+    stage.take_over(a, candidates=rest, since=since, mark=mark, reachable=since + 4 * stage.timing.lease)
 
 
 def crowd(stage):

@@ -12,7 +12,7 @@ BOTH = ("kubesim", "apiserver")
 KUBESIM = ("kubesim",)
 APISERVER = ("apiserver",)
 
-Fault = collections.namedtuple("Fault", "name group happens promise play servers web own_server alone slow")
+Fault = collections.namedtuple("Fault", "name group happens promise play servers web own_server alone")
 FAULTS = {}
 GROUPS = {
     "ends": "The leader ends, in order or not",
@@ -28,12 +28,11 @@ GROUPS = {
 }
 
 
-def fault(happens, promise, group, servers=BOTH, web=False, own_server=False, alone=False, slow=False):
-    """`web`: replicas reach the API server through a link with rules; `own_server`: nobody else may be on it; `alone`: needs the whole machine;
-    `slow`: not in the short run."""
+def fault(happens, promise, group, servers=BOTH, web=False, own_server=False, alone=False):
+    """`web`: replicas reach the API server through a link with rules; `own_server`: nobody else may be on it; `alone`: needs the whole machine."""
     def register(play):
         assert play.__name__ not in FAULTS and group in GROUPS, play.__name__
-        FAULTS[play.__name__] = Fault(play.__name__, group, happens, promise, play, servers, web, own_server, alone, slow)
+        FAULTS[play.__name__] = Fault(play.__name__, group, happens, promise, play, servers, web, own_server, alone)
         return play
     return register
 

@@ -98,7 +98,7 @@ class Backend:
 
 
 class Stage(World):
-    def __init__(self, server, proxy, clocks, folder, lease, fault, timing=SHORT, standby="warm", names=NAMES):
+    def __init__(self, server, proxy, clocks, folder, lease, fault, timing=SHORT, standby="auto", names=NAMES):
         super().__init__(server, folder, lease)
         self.proxy, self.clocks, self.fault, self.timing, self.standby = proxy, clocks, fault, timing, standby
         self.backend = Backend(names)
