@@ -298,7 +298,7 @@ def main():
         stages = [("release", lambda: build(tally, "release", "all")),
                   ("peers", lambda: have_peers.append(stage_peers(tally))),
                   ("soak begins", lambda: soak.start(not have_peers or have_peers[0])),
-                  ("faults", lambda: stage_faults(tally, not have_peers or have_peers[0], "--timing=defaults", "--at-once=16", timeout=7200)),
+                  ("faults", lambda: stage_faults(tally, not have_peers or have_peers[0], "--timing=defaults", "--at-once=24", timeout=7200)),
                   ("soak", lambda: soak.collect(tally))]
     for name, stage in stages:
         if options.only not in name:
