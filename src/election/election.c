@@ -351,9 +351,13 @@ static void get_done(struct election *m, const struct election_event *event, int
     }
     if (m->unanswered_ns != 0 && event->lease.holder == HOLDER_ME &&
         event->lease.version > m->unanswered_version) { /* it was carried out */
-        m->call_sent_ns = m->unanswered_ns;
-        write_succeeded(m, &event->lease, now_ns, out);
-        return;
+        int64_t sent_ns = m->unanswered_ns;
+        m->unanswered_ns = 0;
+        if (now_ns < gate_after(m, sent_ns, event->lease.duration_ns)) { /* else it is of no use */
+            m->call_sent_ns = sent_ns;
+            write_succeeded(m, &event->lease, now_ns, out);
+            return;
+        }
     }
     observe(m, &event->lease, true, now_ns, out);
     if (m->state == ELECTION_LEADING && m->act_at_ns == INT64_MAX)

@@ -1,6 +1,6 @@
 /*
  * A clock of one's own for one process: preloaded, it shifts what the process sees of wall time and
- * boot time, and lets all clocks run faster or slower, as a file says that a test writes while the
+ * boot time, and lets boot time run faster or slower, as a file says that a test writes while the
  * process runs (tests/faults/clock.py).
  *
  * Real times come from the system call, so nothing below is shifted twice. A timer descriptor that
@@ -29,7 +29,7 @@ struct page {
     int64_t wall_offset_ns;
     int64_t boot_offset_ns;
     int64_t since_ns; /* real boot time from which on the rate counts */
-    int64_t rate_ppm; /* clocks gain so many microseconds in a second */
+    int64_t rate_ppm; /* boot time gains so many microseconds in a second */
 };
 
 static const volatile struct page *page(void)
@@ -69,7 +69,7 @@ static int64_t shift_ns(const volatile struct page *p, clockid_t clock)
     switch (clock) {
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_COARSE:
-        return p->wall_offset_ns + gained_ns(p);
+        return p->wall_offset_ns; /* kept right, whatever the rate */
     case CLOCK_BOOTTIME:
         return p->boot_offset_ns + gained_ns(p);
     case CLOCK_MONOTONIC:

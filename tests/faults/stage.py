@@ -1,6 +1,7 @@
 """Where one fault is played: a Lease, replicas, a link between each replica and the API server and one to the backend, and the backend, which
 is one OTLP sink with an address for each replica, so that the order of arrival over all of them is known."""
 import calendar
+import functools
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from harness.world import World
 
 AGAIN = "This replica leads again"
 NAMES = "abcdef"
-PATIENCE = 30
+PATIENCE = 120  # nothing takes so long but what never comes
 
 
 class Timing:
@@ -193,8 +194,13 @@ class Stage(World):
     def trio(self, **options):
         return (*self.pair(**options), self.start_standby("c", **options))
 
+    def watch(self, lease=None):
+        watch = super().watch(lease)
+        watch.wait_more = functools.partial(type(watch).wait_more, watch, timeout=PATIENCE)
+        return watch
+
     def settle(self, leader):
-        self.lease_watch.wait_more(2, PATIENCE + self.timing.lease)
+        self.lease_watch.wait_more(2)
         self.backend.more(2, [leader.name])
 
     def next_names(self, count):
@@ -221,7 +227,6 @@ class Stage(World):
 
     def taken_by(self, candidates, mark, count=3, timeout=PATIENCE):
         """The candidate whose ticks come since `mark`; all are `count` batches of that one."""
-        timeout += 3 * self.timing.lease
         _, arrival = self.backend.wait(1, [c.name for c in candidates], mark, timeout)
         self.backend.wait(count, [arrival.peer], mark, timeout)
         return self.replicas[arrival.peer]
