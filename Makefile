@@ -3,7 +3,7 @@ PYTHON := /usr/bin/python3
 NINJA := ninja
 CONFIG ?=
 
-.PHONY: all run test quick plain debug asan fuzz check format bench-failover bench-k8s-cluster bench-kymastats bench-tick clean deps deps-test
+.PHONY: all run test test-long soak quick plain debug asan fuzz check format bench-failover bench-k8s-cluster bench-kymastats bench-tick clean deps deps-test
 
 all: build/release/build.ninja
 	$(NINJA) -C build/release src/baton kubesim/kubesim
@@ -20,6 +20,16 @@ endif
 # Everything: builds with both compilers, unit tests (plain and with sanitizers), fuzzers, house rules, end-to-end suites.
 test: deps-test
 	@$(PYTHON) tests/run.py
+
+# What takes too long for `test`: the fault suite at the default durations, and an hour of soak beside it
+test-long: deps-test
+	@$(PYTHON) tests/run.py --long
+
+# Three replicas on the real API server, random faults. SEED=n replays the choice of faults
+MINUTES ?= 10
+soak: deps-test all
+	@sh tests/peers/build.sh build/peers
+	@$(PYTHON) tests/soak/soak.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 # The part of `test` that takes seconds: unit tests and house rules.
 quick:

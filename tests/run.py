@@ -3,6 +3,7 @@
 
   --quick    unit tests and house rules only
   --only X   stages whose name contains X
+  --long     instead: the fault suite at the default durations, and an hour of soak
 
 Stages run one after the other, programs of a stage two at a time. A stage that cannot run counts as failed, never as nothing;
 only the suites that need Go are skipped, loudly, on a machine without it.
@@ -15,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -167,6 +169,13 @@ def stage_peers(tally):
     if status != 0:
         show_failure("build of the real peers", output)
     tally.add("build of the real peers", int(status == 0), int(status != 0))
+    if status == 0:
+        status_of_tests, output = run(["go", "test", "-v", "./cmd/..."], 600, {"GOTOOLCHAIN": "local", "GOWORK": "off"}, cwd=os.path.join(ROOT, "tests", "peers"))
+        passed, failed = (len(re.findall(rf"^--- {word}", output, re.M)) for word in ("PASS", "FAIL"))
+        failed += int(status_of_tests != 0 and failed == 0)
+        if failed:
+            show_failure("tests of the real peers", output)
+        tally.add("tests of the real peers", passed, failed)
     return status == 0
 
 
@@ -214,10 +223,53 @@ def stage_integration(tally):
         list(pool.map(lambda suite: stage_pytest(tally, suite[0], suite[1], 1200, env), suites))
 
 
+def stage_faults(tally, have_go, *arguments, timeout=900):
+    """The fault suite on both servers; docs/faults.md says what is in it."""
+    if not have_go:
+        print("!! The fault suite needs the real peers: SKIPPED")
+        tally.add("faults", 0, 0, 1)
+        return
+    for server in ("kubesim", "apiserver"):
+        stage_pytest(tally, f"faults on {server}", ["tests/faults", f"--server={server}", *arguments], timeout)
+
+
+class Soak:
+    """Runs beside the other stages, as it waits most of the time."""
+
+    def __init__(self, minutes):
+        self.minutes = minutes
+        self.process = None
+
+    def start(self, have_go):
+        if have_go:
+            self.output = tempfile.TemporaryFile()
+            self.process = subprocess.Popen([PYTHON, "tests/soak/soak.py", f"--minutes={self.minutes}"], cwd=ROOT, stdin=subprocess.DEVNULL,
+                                            stdout=self.output, stderr=subprocess.STDOUT, start_new_session=True)
+
+    def collect(self, tally):
+        if self.process is None:
+            print("!! The soak needs the real peers: SKIPPED")
+            tally.add("soak", 0, 0, 1)
+            return
+        try:
+            status = self.process.wait(self.minutes * 60 + 300)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, 9)
+            status = None
+        self.output.seek(0)
+        output = self.output.read().decode(errors="replace")
+        print("\n".join(f"soak: {line}" for line in output.strip().split("\n")[-9:]))
+        if status != 0:
+            show_failure("soak", output)
+        tally.add("soak", int(status == 0), int(status != 0))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", default="")
+    parser.add_argument("--long", action="store_true", help="only what takes long: the fault suite at the default durations, an hour of soak")
+    parser.add_argument("--minutes", type=float, default=None, help="of the soak (default 5, with --long 60)")
     options = parser.parse_args()
     tally = Tally()
     have_peers = []
@@ -237,6 +289,17 @@ def main():
             ("e2e apiserver", lambda: not have_peers or have_peers[0]
              and stage_pytest(tally, "e2e on the real API server", ["tests/e2e", "--server=apiserver"], 1800)),
         ]
+        soak = Soak(options.minutes or 5)
+        after_peers = 1 + [name for name, _ in stages].index("peers")
+        stages.insert(after_peers, ("soak begins", lambda: soak.start(not have_peers or have_peers[0])))
+        stages += [("faults", lambda: stage_faults(tally, not have_peers or have_peers[0])), ("soak", lambda: soak.collect(tally))]
+    if options.long:
+        soak = Soak(options.minutes or 60)
+        stages = [("release", lambda: build(tally, "release", "all")),
+                  ("peers", lambda: have_peers.append(stage_peers(tally))),
+                  ("soak begins", lambda: soak.start(not have_peers or have_peers[0])),
+                  ("faults", lambda: stage_faults(tally, not have_peers or have_peers[0], "--timing=defaults", "--at-once=24", timeout=7200)),
+                  ("soak", lambda: soak.collect(tally))]
     for name, stage in stages:
         if options.only not in name:
             continue

@@ -120,6 +120,7 @@
 #define LIMIT_HANDOVER_LOOK_MS 20              /* at a stop: between two looks whether the next leader is ready */
 #define LIMIT_STOP_ACKNOWLEDGE_MS 500          /* at a stop: finish ticks and wait for what is in flight before the Lease goes */
 #define LIMIT_STOP_QUIESCE_MS 2500             /* at a stop: extensions let go; an elector needs at most 2 s for its release */
+#define LIMIT_STOP_RETRY_MS 500                /* at a stop: longest wait before another attempt, so that the drain has several */
 #define LIMIT_STOP_DRAIN_MS 5000               /* at a stop: exporters send what they hold; well inside Kubernetes' 30 s */
 
 /* -- event loop -- */

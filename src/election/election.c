@@ -320,6 +320,7 @@ static void write_succeeded(struct election *m, const struct election_lease *lea
     bool was_leading = m->state == ELECTION_LEADING;
     int64_t sent_ns = m->call_sent_ns;
     m->deadline_reported = false;
+    m->unanswered_ns = 0;
     /* The watch may have shown a newer version before this answer came. */
     bool overtaken = m->seen && m->present && m->lease.version > lease->version;
     if (overtaken && m->lease.holder != HOLDER_ME) {
@@ -358,6 +359,16 @@ static void get_done(struct election *m, const struct election_event *event, int
             follow(m, now_ns, out); /* it was made after the server had looked */
         return;
     }
+    if (m->unanswered_ns != 0 && event->lease.holder == HOLDER_ME &&
+        event->lease.version > m->unanswered_version) { /* it was carried out */
+        int64_t sent_ns = m->unanswered_ns;
+        m->unanswered_ns = 0;
+        if (now_ns < gate_after(m, sent_ns, event->lease.duration_ns)) { /* else it is of no use */
+            m->call_sent_ns = sent_ns;
+            write_succeeded(m, &event->lease, now_ns, out);
+            return;
+        }
+    }
     observe(m, &event->lease, true, now_ns, out);
     if (m->state == ELECTION_LEADING && m->act_at_ns == INT64_MAX)
         act_later(m, CALL_RENEW, now_ns); /* it is still ours: the write that failed is due again */
@@ -372,6 +383,10 @@ static void call_failed(struct election *m, enum election_call call,
     m->failure_count++;
     if (event->outcome == CALL_UNKNOWN)
         m->fresh_connection = true;
+    if (event->outcome == CALL_UNKNOWN && call != CALL_GET && m->unanswered_ns == 0) {
+        m->unanswered_ns = m->call_sent_ns;
+        m->unanswered_version = m->call_version;
+    }
     m->confirming = false;
     int64_t delay_ns = event->outcome == CALL_FORBIDDEN ? jitter(FORBIDDEN_RETRY_NS, event->random)
                                                         : retry_delay_ns(m, event);
@@ -462,8 +477,8 @@ static void release_done(struct election *m, enum election_call call,
             learn(m, &event->lease, now_ns);
         if (m->lease.holder == HOLDER_ME)
             start_call(m, CALL_RELEASE, now_ns, out);
-        else
-            finish_release(m, false, now_ns, out);
+        else /* a release whose answer was lost stands */
+            finish_release(m, m->lease.released, now_ns, out);
         return;
     }
     if (call == CALL_GET && event->outcome == CALL_NOT_FOUND) { /* there is nothing to release */

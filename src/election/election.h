@@ -21,7 +21,8 @@
  * as ever, and must hear from the API server before it acts again.
  *
  * Every write carries the resourceVersion and uid that were last seen, so that a claim on old knowledge is refused by the
- * server; a refused or unanswered write is followed by a read.
+ * server; a refused or unanswered write is followed by a read. A read that shows our record in a version behind that of an
+ * unanswered write is that write's answer; else a leader whose answers get lost would hold the Lease and never act.
  */
 #ifndef ELECTION_ELECTION_H
 #define ELECTION_ELECTION_H
@@ -147,6 +148,8 @@ struct election {
     int64_t call_sent_ns;
     uint64_t call_version;    /* known when it was sent */
     int64_t renewed_ns;       /* send time of the last successful write of this term */
+    int64_t unanswered_ns;    /* send time of the first write since the last success that may stand unanswered; 0: none */
+    uint64_t unanswered_version; /* the version it was based on */
     int64_t gate_ns;          /* 0: closed */
     int64_t lease_gate_ns;    /* without what `keep` has added */
     bool kept;                /* it has added something since the last success */

@@ -120,7 +120,7 @@ struct note_entry {
     int64_t interval_ns;
     int64_t phase_ns;        /* ticks are at multiples of interval plus phase */
     int64_t start_ns;        /* start of the series, 0: none */
-    int64_t enqueued_ns;     /* last tick of which every batch was handed to the queues, 0: none */
+    int64_t enqueued_ns;     /* last tick whose batches were handed to the queues, all or as many as it had come to; 0: none */
     int64_t acknowledged_ns; /* last tick that every exporter has acknowledged, 0: none */
     str position;            /* PUSH receivers: acknowledged; may be empty */
 };

@@ -147,6 +147,12 @@ static void on_call_done(void *arg, const struct kube_result *result)
     bool watch_is_behind = e->call_kind == CALL_GET && event.outcome == CALL_OK &&
                            e->watch != NULL && e->machine.watch_up &&
                            event.lease.version > e->watch_version;
+    if (event.outcome == CALL_UNKNOWN && result->outcome != HTTP_DONE) {
+        /* The connection may be dead. Over HTTP/2 the next calls would join it again, whatever the
+         * call in between found out over a fresh one. */
+        kube_client_drop_connections(e->client->kube, KUBE_LANE_LEASE);
+        kube_client_drop_connections(e->client->kube, KUBE_LANE_WATCH);
+    }
     if (event.outcome == CALL_UNKNOWN || watch_is_behind)
         elector_watch_restart(e); /* it may be as dead as this call's connection */
     if (e->main == NULL)

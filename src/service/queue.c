@@ -89,7 +89,8 @@ struct queue {
     struct buf spare;    /* memory for the next request to be encoded into */
     int64_t full_logged_ns;
     bool told_full, stopping, dropping, stopped;
-    struct err last_failure; /* text empty: none */
+    int64_t stop_deadline_ns; /* while stopping */
+    struct err last_failure;  /* text empty: none */
     struct queue_stats stats;
 };
 
@@ -392,7 +393,7 @@ static const char *why_no_retry(const struct queue *q, const struct send_request
 {
     if (!q->retry.enabled)
         return "not retried, retry_on_failure is off";
-    if (q->stopping)
+    if (q->stopping && retry_ns >= q->stop_deadline_ns)
         return "not retried, the collector is stopping";
     return r->give_up_ns > 0 && retry_ns > r->give_up_ns ? "no more retries left" : NULL;
 }
@@ -418,6 +419,8 @@ static void retry_later(struct queue *q, struct send_request *r, const struct se
         return;
     }
     int64_t delay_ns = next_delay_ns(q, r);
+    if (q->stopping && delay_ns > LIMIT_STOP_RETRY_MS * MS) /* there is no time for more patience */
+        delay_ns = LIMIT_STOP_RETRY_MS * MS;
     if (result->throttle_ns > delay_ns)
         delay_ns = result->throttle_ns;
     int64_t retry_ns = add_saturating(loop_boot_ns(q->loop), delay_ns);
@@ -729,6 +732,7 @@ void queue_consume(struct queue *q, struct batch *take_batch)
 void queue_stop(struct queue *q, int64_t deadline_ns)
 {
     q->stopping = true;
+    q->stop_deadline_ns = deadline_ns;
     list_for_each_safe (node, &q->busy) {
         struct send_request *r = CONTAINER_OF(node, struct send_request, link);
         if (r->state == REQUEST_RETRYING) {

@@ -99,7 +99,7 @@ void queue_consume(struct queue *q, struct batch *take_batch);
 /* Should a receiver that can wait hand over another batch now? When it turns true again exporter_room is called. */
 bool queue_has_room(const struct queue *q);
 void queue_sent(struct send_request *request, const struct send_result *result);
-/* Tries everything left, what waits for a retry included, until `deadline_ns`, then drops; then exporter_stopped. */
+/* Tries everything left, what waits for a retry included, again and again until `deadline_ns`, then drops; then exporter_stopped. */
 void queue_stop(struct queue *q, int64_t deadline_ns);
 const struct queue_stats *queue_statistics(const struct queue *q);
 /* The same as an exporter's hook gives it. */

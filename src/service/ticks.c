@@ -8,7 +8,8 @@
  *
  * Invariants
  *  - one tick at a time; no handler collects more than one batch.
- *  - a tick that got one batch out is never begun again; one that got none out may be.
+ *  - a tick that got one batch out is never begun again, here or by a successor; one that got none
+ *    out may be.
  *  - a due tick waits for the receiver, for room and for the gate without being given up; only a
  *    newer due tick replaces it, counted.
  */
@@ -109,8 +110,13 @@ static void abandon_tick(struct receiver_node *n)
 {
     if (n->receiver.type->abandon != NULL)
         n->receiver.type->abandon(&n->receiver, &n->tick);
-    if (n->hand_over->batch_count == 0)
+    if (n->hand_over->batch_count == 0) {
         n->progress.schedule = n->before; /* nobody has seen any of it */
+    } else if (n->tick.time_ns > n->progress.enqueued_ns) {
+        /* Half of it is on its way: whoever comes next must not emit it once more. */
+        n->progress.enqueued_ns = n->tick.time_ns;
+        receiver_node_note(n);
+    }
     n->tick_withheld = n->gate_closed;
     if (n->gate_closed)
         n->counters.ticks_withheld++;

@@ -477,9 +477,79 @@ static void test_lost_answer_of_a_claim_is_found_out(void **state)
         done(&m, CALL_UNKNOWN, (struct election_lease){0}, START + 2 * SECOND);
     assert_int_equal(out.call, CALL_GET);
     out = done(&m, CALL_OK, lease_of(HOLDER_ME, 10), START + 2 * SECOND + MS);
-    assert_int_equal(
-        out.call, CALL_CLAIM); /* a write of known send time opens the gate, not the found record */
-    assert_false(election_may_act(&m, START + 2 * SECOND + MS));
+    assert_true(has(&out, REPORT_LED));
+    /* It counts from when that write was sent. */
+    assert_true(election_may_act(&m, START + 14 * SECOND - 1));
+    assert_false(election_may_act(&m, START + 14 * SECOND));
+}
+
+static void test_lost_answers_of_renewals_are_found_out(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    int64_t now_ns = START;
+    for (uint64_t version = 11; version < 20; version++) { /* every single one is carried out */
+        now_ns += 5 * SECOND;
+        int64_t sent_ns = now_ns;
+        struct election_actions out = step(&m, EVENT_TIMER, now_ns);
+        assert_int_equal(out.call, CALL_RENEW);
+        sees(&m, lease_of(HOLDER_ME, version), now_ns + MS); /* the watch may know before */
+        out = done(&m, CALL_UNKNOWN, (struct election_lease){0}, now_ns + 2 * SECOND);
+        assert_int_equal(out.call, CALL_GET);
+        done(&m, CALL_OK, lease_of(HOLDER_ME, version), now_ns + 2 * SECOND + MS);
+        assert_true(election_may_act(&m, sent_ns + 14 * SECOND - 1));
+        assert_false(election_may_act(&m, sent_ns + 14 * SECOND));
+    }
+}
+
+static void test_the_first_of_unanswered_writes_counts(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    step(&m, EVENT_TIMER, START + 5 * SECOND);
+    struct election_actions out =
+        done(&m, CALL_UNKNOWN, (struct election_lease){0}, START + 7 * SECOND);
+    assert_int_equal(out.call, CALL_GET);
+    out = done(&m, CALL_UNKNOWN, (struct election_lease){0}, START + 9 * SECOND);
+    out = step(&m, EVENT_TIMER, START + 10 * SECOND);
+    assert_int_equal(out.call, CALL_RENEW);
+    out = done(&m, CALL_UNKNOWN, (struct election_lease){0}, START + 12 * SECOND);
+    assert_int_equal(out.call, CALL_GET);
+    done(&m, CALL_OK, lease_of(HOLDER_ME, 11), START + 12 * SECOND + MS);
+    assert_true(election_may_act(&m, START + 19 * SECOND - 1));
+    assert_false(election_may_act(&m, START + 19 * SECOND)); /* either may be the one that stands */
+}
+
+static void test_unanswered_write_that_was_not_carried_out_opens_nothing(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    step(&m, EVENT_TIMER, START + 5 * SECOND);
+    done(&m, CALL_UNKNOWN, (struct election_lease){0}, START + 7 * SECOND);
+    struct election_actions out =
+        done(&m, CALL_OK, lease_of(HOLDER_ME, 10), START + 7 * SECOND + MS);
+    assert_int_equal(out.call, CALL_RENEW);
+    assert_false(election_may_act(&m, START + 14 * SECOND));
+}
+
+static void test_release_whose_answer_was_lost_stands(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    assert_int_equal(step(&m, EVENT_STOP, START + SECOND).call, CALL_RELEASE);
+    struct election_actions out =
+        done(&m, CALL_UNKNOWN, (struct election_lease){0}, START + SECOND + MS);
+    assert_int_equal(out.call, CALL_GET);
+    struct election_lease released = lease_of(HOLDER_NONE, 11);
+    released.released = true;
+    out = done(&m, CALL_OK, released, START + SECOND + 2 * MS);
+    assert_true(has(&out, REPORT_RELEASED));
+    assert_false(has(&out, REPORT_RELEASE_FAILED));
+    assert_int_equal(m.state, ELECTION_STOPPED);
 }
 
 int main(void)
@@ -514,6 +584,10 @@ int main(void)
         cmocka_unit_test(test_stop_gives_up_after_two_seconds),
         cmocka_unit_test(test_stop_of_a_standby_calls_nobody),
         cmocka_unit_test(test_lost_answer_of_a_claim_is_found_out),
+        cmocka_unit_test(test_lost_answers_of_renewals_are_found_out),
+        cmocka_unit_test(test_the_first_of_unanswered_writes_counts),
+        cmocka_unit_test(test_unanswered_write_that_was_not_carried_out_opens_nothing),
+        cmocka_unit_test(test_release_whose_answer_was_lost_stands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1362,22 +1362,51 @@ static void test_stop_drains(void **state)
     assert_int_equal(w->under_way_count, 1); /* the one that waited for its retry */
     turn(w);
     assert_int_equal(w->under_way_count, 2);
-    finish_bad(w, 0, SEND_RETRY); /* one attempt each */
-    assert_settled(waits, OUTCOME_DROPPED);
-    assert_true(logged(w, "not retried, the collector is stopping: backend says no"));
+    finish_bad(w, 0, SEND_RETRY); /* tried again soon, whatever the intervals say */
     turn(w);
     while (w->under_way_count > 0) {
         assert_int_equal(w->stopped_count, 0);
         finish_ok(w, 0);
         turn(w);
     }
+    run_for(w, 500 * MS);
+    assert_int_equal(w->under_way_count, 1);
+    finish_ok(w, 0);
+    turn(w);
+    assert_settled(waits, OUTCOME_SENT);
     assert_settled(many, OUTCOME_SENT);
     assert_settled(uncut, OUTCOME_SENT);
     assert_int_equal(w->stopped_count, 1);
-    assert_int_equal(stats(w)->sent_items, 6);
-    assert_int_equal(stats(w)->dropped_items, 1);
+    assert_int_equal(stats(w)->sent_items, 7);
+    assert_int_equal(stats(w)->dropped_items, 0);
     assert_int_equal(w->room_count, 0);
     assert_int_equal(w->cancel_count, 0);
+    world_free(w);
+}
+
+static void test_stop_tries_until_its_deadline(void **state)
+{
+    (void)state;
+    struct queue_config queue = queue_defaults();
+    struct retry_config retry = retry_defaults();
+    struct world *w = world_new(&queue, &retry, 300);
+    struct fake_batch *refused = feed(w, 0, 1, 200);
+    turn(w);
+    int64_t deadline_ns = loop_boot_ns(w->loop) + 5 * SECOND;
+    queue_stop(w->queue, deadline_ns);
+    size_t attempts = 0;
+    while (w->stopped_count == 0) {
+        assert_int_equal(w->under_way_count, 1);
+        finish_bad(w, 0, SEND_RETRY);
+        turn(w);
+        attempts++;
+        for (int i = 0; i < 50 && w->under_way_count == 0 && w->stopped_count == 0; i++)
+            run_for(w, 10 * MS);
+    }
+    assert_true(attempts >= 10);
+    assert_true(loop_boot_ns(w->loop) < deadline_ns);
+    assert_settled(refused, OUTCOME_DROPPED);
+    assert_true(logged(w, "not retried, the collector is stopping: backend says no"));
     world_free(w);
 }
 
@@ -1544,6 +1573,7 @@ int main(void)
         cmocka_unit_test(test_full_is_logged_seldom),
         cmocka_unit_test(test_stop_idle),
         cmocka_unit_test(test_stop_drains),
+        cmocka_unit_test(test_stop_tries_until_its_deadline),
         cmocka_unit_test(test_stop_deadline),
         cmocka_unit_test(test_stop_deadline_passed),
         cmocka_unit_test(test_soak),
