@@ -84,6 +84,7 @@ static int64_t request_timeout_ns(const struct elector_config *c)
 
 static void configure(struct elector *e, const struct elector_config *c)
 {
+    elector_dead_configure(e, c);
     e->config =
         *c; /* its texts are used while an elector is made only; e->name and so on are copies */
     e->request_timeout_ns = request_timeout_ns(c);
@@ -101,7 +102,8 @@ static bool same_settings(const struct elector *e, const struct elector_config *
            e->config.retry_period_ns == c->retry_period_ns &&
            e->config.safety_margin_ns == c->safety_margin_ns &&
            e->config.release_on_shutdown == c->release_on_shutdown &&
-           e->config.standby == c->standby && e->request_timeout_ns == request_timeout_ns(c) &&
+           e->config.standby == c->standby && elector_dead_is_configured(e, c) &&
+           e->request_timeout_ns == request_timeout_ns(c) &&
            (c->identity.len == 0 || str_eq(e->identity, c->identity));
 }
 
@@ -206,6 +208,7 @@ void elector_start(struct elector *e)
     e->started = true;
     log_info(&e->logger, "Campaigning for the Lease", F_STR("identity", e->identity),
              F_STR("server", kube_client_server(e->client->kube)));
+    elector_dead_begin(e);
     elector_watch_begin(e);
     elector_step_kind(e, EVENT_START);
 }
@@ -216,6 +219,9 @@ static void elector_free(struct elector *e)
 {
     elector_call_cancel(e);
     elector_watch_end(e);
+    elector_dead_end(e);
+    mem_free(e->container_name);
+    mem_free(e->termination_message_path);
     loop_timer_clear(&e->timer);
     loop_timer_clear(&e->watch_timer);
     loop_task_cancel(&e->done_task);
@@ -370,6 +376,7 @@ void elector_statistics(const struct elector *e, struct elector_stats *stats)
         .renewals = e->renewals,
         .renewals_failed = e->renewals_failed,
         .calls_failed = e->calls_failed,
+        .dead_holders = e->dead_holders,
     };
 }
 
@@ -429,6 +436,7 @@ void elector_step(struct elector *e, const struct election_event *event)
         loop_timer_clear(&e->timer);
     else
         loop_timer_set(&e->timer, out.wake_ns);
+    elector_dead_follow(e);
     tell_users(e);
     if (e->machine.state == ELECTION_STOPPED && e->ref_count == 0) {
         elector_watch_end(e);

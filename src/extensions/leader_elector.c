@@ -39,6 +39,8 @@ struct leader_elector_config {
     int64_t safety_margin_ns, request_timeout_ns;
     bool release_on_shutdown;
     int standby;
+    int dead_holder_check;
+    str container_name, termination_message_path;
     int compat_metrics;
 };
 
@@ -67,6 +69,9 @@ static bool get_elector(struct extension *x, struct elector **elector, struct er
         .request_timeout_ns = c->request_timeout_ns,
         .release_on_shutdown = c->release_on_shutdown,
         .standby = (enum standby)c->standby,
+        .dead_holder_check = (enum dead_holder_check)c->dead_holder_check,
+        .container_name = c->container_name,
+        .termination_message_path = c->termination_message_path,
     };
     str namespace;
     if (config.lease_namespace.len == 0 && env_get("POD_NAMESPACE", &namespace) &&
@@ -188,6 +193,8 @@ static void leader_elector_defaults(void *config)
     c->safety_margin_ns = SECOND;
     c->release_on_shutdown = true;
     c->standby = STANDBY_WARM;
+    c->dead_holder_check = DEAD_HOLDER_AUTO;
+    c->termination_message_path = STR("/dev/termination-log"); /* the default of Kubernetes */
 }
 
 static void check_names(const struct leader_elector_config *c, struct config_check *check)
@@ -270,6 +277,25 @@ static void check_durations(struct leader_elector_config *c, struct config_check
                        "request_timeout must not be greater than renew_deadline");
 }
 
+static void check_dead_holder(const struct leader_elector_config *c, struct config_check *check)
+{
+    struct err err;
+    if (c->container_name.len == 0 && config_given(check, "container_name"))
+        config_problem(check, "container_name",
+                       "container_name is empty: set it to the collector's container, or leave it "
+                       "out if all containers of its pod end together");
+    else if (c->container_name.len > 0 && !dns_label_check(c->container_name, &err))
+        config_problem(check, "container_name",
+                       "container_name must be the name of a container: %s", err.text);
+    if (c->termination_message_path.len > 0 && c->termination_message_path.data[0] != '/')
+        config_problem(check, "termination_message_path",
+                       "termination_message_path must begin with \"/\": it is the "
+                       "terminationMessagePath of the collector's container");
+    if (c->dead_holder_check == DEAD_HOLDER_OFF && c->container_name.len > 0)
+        config_caution(check, "container_name",
+                       "container_name has no effect with dead_holder_check: false");
+}
+
 static void leader_elector_check(void *config, struct config_check *check)
 {
     struct leader_elector_config *c = config;
@@ -281,9 +307,11 @@ static void leader_elector_check(void *config, struct config_check *check)
         config_caution(check, "context", "context has an effect only with auth_type: kubeConfig");
     check_names(c, check);
     check_durations(c, check);
+    check_dead_holder(c, check);
 }
 
 static const char *const compat_metrics_names[] = {"none", "singleton_receiver_creator", NULL};
+static const char *const dead_holder_names[] = {"auto", "true", "false", NULL}; /* the same */
 static const char *const standby_names[] = {"cold", "warm", NULL}; /* in the order of the enum */
 
 #define FIELD(name, kind, member)                                                                  \
@@ -309,6 +337,12 @@ static const struct config_field fields[] = {
      .type = CONFIG_ENUM,
      .offset = offsetof(struct leader_elector_config, standby),
      .choices = standby_names},
+    {.key = "dead_holder_check",
+     .type = CONFIG_ENUM,
+     .offset = offsetof(struct leader_elector_config, dead_holder_check),
+     .choices = dead_holder_names},
+    FIELD("container_name", CONFIG_STR, container_name),
+    FIELD("termination_message_path", CONFIG_STR, termination_message_path),
     {.key = "compat_metrics",
      .type = CONFIG_ENUM,
      .offset = offsetof(struct leader_elector_config, compat_metrics),
