@@ -31,15 +31,15 @@ static void on_proven(void *arg, uint64_t version, enum proof proof)
 {
     struct elector *e = arg;
     int64_t now_ns = loop_boot_ns(e->loop);
-    if (version != e->current_version || e->machine.state != ELECTION_FOLLOWING)
-        return;
     int64_t left_ns = e->machine.promised_ns - now_ns;
+    if (version != e->current_version || e->machine.state != ELECTION_FOLLOWING || left_ns <= 0)
+        return;
     log_info(&e->logger, "The holder's container has terminated: claiming at once",
              F_STR("holder", e->current.holder),
              F_CSTR("proof", proof == PROOF_MESSAGE ? "termination message" : "container status"),
-             F_DOUBLE("expires_in_s", left_ns > 0 ? (double)left_ns / 1e9 : 0));
+             F_DOUBLE("expires_in_s", (double)left_ns / 1e9));
+    e->dead_holders++;
     elector_prove(e, e->current.uid, e->current.resource_version);
-    e->dead_holders += e->machine.state == ELECTION_CLAIMING;
 }
 
 bool elector_dead_is_configured(const struct elector *e, const struct elector_config *config)

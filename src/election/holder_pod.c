@@ -26,8 +26,8 @@
  *     before the second in which the container finished. Both times are of the node's own clock, and P' began its term after X ended.
  *
  * What proves nothing: a pod that is gone, its deletion timestamp, another uid, phase, conditions, readiness, taints: others than the
- * kubelet write them, or they are written when it cannot be reached. They are not even read. An end that the kubelet made up, since the
- * runtime did not know the container any more (reason ContainerStatusUnknown, no id), is none. What was proven stays when the pod goes.
+ * kubelet write them, or they are written when it cannot be reached. They are not even read. An end that nobody witnessed (reasons
+ * ContainerStatusUnknown and Unknown, or no id) is none. What was proven stays when the pod goes.
  */
 #include "election/holder_pod.h"
 
@@ -255,10 +255,17 @@ bool holder_identity_split(str identity, str *pod_name, str *pod_uid)
 
 /* ---- what counts ---- */
 
+/* Seen by the container runtime itself. Without that the kubelet gives one of these reasons: it lost the container, or the
+ * runtime did (containerd, whose shim was gone, with exit code 255; also after the machine was started anew). */
+static bool is_witnessed(const struct container_end *end)
+{
+    return end->is_known && !str_eqz(end->reason, "ContainerStatusUnknown") &&
+           !str_eqz(end->reason, "Unknown");
+}
+
 static bool is_real(const struct container_end *end)
 {
-    return end->is_known && end->container_id.len > 0 && end->finished_ns > 0 &&
-           !str_eqz(end->reason, "ContainerStatusUnknown");
+    return is_witnessed(end) && end->container_id.len > 0 && end->finished_ns > 0;
 }
 
 /* The end of the newest instance that is known, if that has ended: a container that waits to be started again shows its last one. */
@@ -391,8 +398,8 @@ enum proof dead_proof_judge(const struct dead_proof *d)
     if (!d->pod_seen || d->version == 0 || incarnation.len == 0)
         return PROOF_NONE;
     for (const struct holder_container *c = d->pod.containers; c != NULL; c = c->next) {
-        if ((c->now.is_known && read_message(c->now.message, incarnation, &is_marked)) ||
-            (c->last.is_known && read_message(c->last.message, incarnation, &is_marked)))
+        if ((is_witnessed(&c->now) && read_message(c->now.message, incarnation, &is_marked)) ||
+            (is_witnessed(&c->last) && read_message(c->last.message, incarnation, &is_marked)))
             return PROOF_MESSAGE;
     }
     bool in_order = d->ends != 0 && d->ends_version == d->version && d->acquire_ns > 0;

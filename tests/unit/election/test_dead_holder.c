@@ -68,6 +68,13 @@ static const struct shape shapes[] = {
     {"made up, with an id", "",
      POD(C("{\"terminated\":{\"reason\":\"ContainerStatusUnknown\",\"finishedAt\":\"2025-11-28T01:02:03Z\",\"containerID\":\"x\"}}")),
      PROOF_NONE},
+    {"lost by the runtime", "",
+     POD(C("{\"terminated\":{\"exitCode\":255,\"reason\":\"Unknown\",\"finishedAt\":\"2025-11-28T01:02:03Z\",\"containerID\":\"x\"}}")),
+     PROOF_NONE},
+    {"lost by the runtime, with the holder's message", "",
+     POD("\"containerStatuses\":[" STATUS_LAST(
+         "c", RUNNING, "{\"terminated\":{\"exitCode\":255,\"reason\":\"Unknown\",\"message\":\"baton.dev/incarnation " MINE "\"}}") "]"),
+     PROOF_NONE},
     {"an end without an id", "", POD(C(ENDED_WITH("", "2025-11-28T01:02:03Z", ""))), PROOF_NONE},
     {"an end without a time", "", POD(C(ENDED_WITH("a", "yesterday", ""))), PROOF_NONE},
     {"another uid", "", POD_OF("0f3c-12", "9", ONE, C(ENDED)), PROOF_NONE},
