@@ -7,6 +7,7 @@ import time
 
 import pytest
 import yaml
+from harness.metrics import free_port, page, reader
 from harness.replicas import LED
 from harness.world import SHORT, SHORT_DURATION, wait_until
 
@@ -165,8 +166,12 @@ def test_standby_that_comes_after_the_crash(world):
     world.output(a).wait_more(2)
     killed, renewed = crash(world, a)
     reported = pod.report(terminated(killed, message(world, "a")))
-    b = world.start("b", config(world, "b"))
+    port = free_port()
+    settings = config(world, "b")
+    settings["service"]["telemetry"] = {"metrics": reader(port)}
+    b = world.start("b", settings)
     check_claimed_before_expiry(world, b, reported, renewed, "termination message")
+    assert page(port).get("baton_leader_elector_dead_holders", lease=world.lease, namespace="default") == 1
 
 
 @pytest.mark.parametrize("with_message", (True, False), ids=("message", "no-message"))
