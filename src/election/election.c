@@ -23,6 +23,8 @@
 #define RETRY_FIRST_NS (50 * MS)
 /* After a lost race the watch tells who won; if it does not, we read. */
 #define RACE_WAIT_NS (500 * MS)
+/* With `keep` the gate is moved on by the retry period, at least so much: longer than a busy machine holds a process up. */
+#define KEEP_MIN_NS SECOND
 /* RBAC is mended by people. */
 #define FORBIDDEN_RETRY_NS (5 * SECOND)
 /* How long a stop waits for the renewal under way before it cancels it, and for everything. */
@@ -235,7 +237,9 @@ static void leader_sees(struct election *m, const struct election_lease *lease, 
     /* Still our name, but another hand shortened it: others go by what stands there, so the gate does too, and we write again. */
     if (lease->duration_ns < m->config.duration_ns) {
         report(out, REPORT_EDITED);
-        m->gate_ns = min_i64(m->gate_ns, gate_after(m, m->renewed_ns, lease->duration_ns));
+        m->lease_gate_ns =
+            min_i64(m->lease_gate_ns, gate_after(m, m->renewed_ns, lease->duration_ns));
+        m->gate_ns = min_i64(m->gate_ns, m->lease_gate_ns);
         act_later(m, CALL_RENEW, now_ns);
     }
 }
@@ -293,7 +297,7 @@ static void observe_absent(struct election *m, int64_t now_ns, struct election_a
     m->absent_ns = m->looked_ns = now_ns;
     m->asleep = false;
     /* Only who may act now can recreate it at once: after our gate passed, somebody else may have led. */
-    if (m->state == ELECTION_LEADING && election_may_act(m, now_ns))
+    if (m->state == ELECTION_LEADING && election_may_act(m, now_ns) && now_ns < m->lease_gate_ns)
         act_later(m, CALL_CREATE, now_ns);
     else if (m->state == ELECTION_LEADING)
         lose(m, REPORT_LOST_FOREIGN, now_ns, out);
@@ -323,7 +327,8 @@ static void write_succeeded(struct election *m, const struct election_lease *lea
         learn(m, lease, now_ns);
     m->state = ELECTION_LEADING;
     m->renewed_ns = sent_ns;
-    m->gate_ns = gate_after(m, sent_ns, m->lease.duration_ns);
+    m->gate_ns = m->lease_gate_ns = gate_after(m, sent_ns, m->lease.duration_ns);
+    m->kept = false;
     act_later(m, CALL_RENEW, sent_ns + election_renew_interval_ns(&m->config));
     if (now_ns >= m->gate_ns) { /* the answer came too late to be of use; renew at once */
         act_later(m, CALL_RENEW, now_ns);
@@ -589,6 +594,23 @@ static void proven(struct election *m, const struct election_event *event, int64
 
 /* ---- timers ---- */
 
+static int64_t keep_step_ns(const struct election *m)
+{
+    return max_i64(m->config.retry_period_ns, KEEP_MIN_NS);
+}
+
+/* Only an open gate is moved: one that is found closed was not looked after, for this process did not run. */
+static void keep_open(struct election *m, int64_t now_ns, struct election_actions *out)
+{
+    bool open = m->state == ELECTION_LEADING && m->gate_reported_open && now_ns < m->gate_ns;
+    if (!m->config.keep || !open || m->gate_ns - now_ns > keep_step_ns(m) / 2)
+        return;
+    m->gate_ns = now_ns + keep_step_ns(m);
+    if (!m->kept)
+        report(out, REPORT_KEPT);
+    m->kept = true;
+}
+
 static void pass_deadlines(struct election *m, int64_t now_ns, struct election_actions *out)
 {
     if (m->gate_reported_open && now_ns >= m->gate_ns) {
@@ -644,6 +666,8 @@ static int64_t next_wake_ns(const struct election *m)
         return wake_ns;
     if (m->gate_reported_open)
         wake_ns = min_i64(wake_ns, m->gate_ns);
+    if (m->gate_reported_open && m->config.keep)
+        wake_ns = min_i64(wake_ns, m->gate_ns - keep_step_ns(m) / 2);
     if (m->state == ELECTION_LEADING && !m->deadline_reported)
         wake_ns = min_i64(wake_ns, m->renewed_ns + m->config.renew_deadline_ns);
     if (m->state == ELECTION_RELEASING)
@@ -721,6 +745,7 @@ void election_step(struct election *m, const struct election_event *event, int64
         proven(m, event, now_ns);
         break;
     }
+    keep_open(m, now_ns, out);
     pass_deadlines(m, now_ns, out);
     rest(m, out);
     act_if_due(m, now_ns, out);

@@ -17,6 +17,8 @@
  * The gate is a deadline: this candidate may act while now < gate_ns, where
  *   gate_ns = send time of the last successful write + min(our duration, recorded duration) - safety margin.
  * It can pass while the state is still LEADING (renewals fail, nobody else has claimed): then a later success opens it again.
+ * With `keep` it is moved on, bit by bit, while renewals fail: a process that was paused for longer than such a bit finds it closed
+ * as ever, and must hear from the API server before it acts again.
  *
  * Every write carries the resourceVersion and uid that were last seen, so that a claim on old knowledge is refused by the
  * server; a refused or unanswered write is followed by a read.
@@ -35,6 +37,7 @@ struct election_config {
     int64_t poll_ns;          /* between reads where there is no watch, give or take a fifth; 0: the retry period */
     bool may_take_back;       /* a holder with our identity and another incarnation is our own dead predecessor */
     bool release;             /* give the Lease up on stop */
+    bool keep;                /* the gate stays open while no answer says that the Lease is not ours any more; two gates may be open then */
 };
 
 /* Whose name the record carries. */
@@ -100,6 +103,7 @@ enum election_report {
     REPORT_LED,               /* the state became LEADING */
     REPORT_LOST_FOREIGN,      /* somebody else's name in a newer version */
     REPORT_LOST_GATE,         /* the gate closed: no renewal in time */
+    REPORT_KEPT,              /* it stays open beyond its time, by `keep` */
     REPORT_GATE_REOPENED,     /* a late renewal succeeded and nobody had claimed */
     REPORT_RENEW_DEADLINE,    /* renewals fail since renew_deadline */
     REPORT_FOLLOWING,         /* another holder than before */
@@ -144,6 +148,8 @@ struct election {
     uint64_t call_version;    /* known when it was sent */
     int64_t renewed_ns;       /* send time of the last successful write of this term */
     int64_t gate_ns;          /* 0: closed */
+    int64_t lease_gate_ns;    /* without what `keep` has added */
+    bool kept;                /* it has added something since the last success */
     bool gate_reported_open;
 
     int64_t claim_at_ns;      /* FOLLOWING: INT64_MAX while nothing is known to wait for */

@@ -51,8 +51,8 @@ bool elector_dead_is_configured(const struct elector *e, const struct elector_co
 
 void elector_dead_configure(struct elector *e, const struct elector_config *config)
 {
-    if (elector_dead_is_configured(e, config))
-        return;
+    if (e->main != NULL || elector_dead_is_configured(e, config))
+        return; /* whoever stands by in vain costs nobody a tick: its Lease may expire */
     mem_free(e->container_name);
     mem_free(e->termination_message_path);
     e->dead_check = config->dead_holder_check;

@@ -287,8 +287,8 @@ def test_without_permission_it_waits_for_the_expiry(world):
     short = {**SHORT, "lease_namespace": namespace}
     pod = Pod(world, "a", namespace=namespace)
     a = world.start_leader("a", config(world, "a", **short), env=pod.env)
-    demanding = world.start("b", config(world, "b", **short, dead_holder_check=True), user=user)
-    silent = world.start("c", config(world, "c", **short), user=user)
+    demanding = world.start("b", config(world, "b", **short, standby="warm", dead_holder_check=True), user=user)
+    silent = world.start("c", config(world, "c", **short, standby="warm"), user=user)
     _, line = world.expect(demanding, DENIED)
     assert line["level"] == "warn"
     role = yaml.safe_load(line["role"])
@@ -313,6 +313,27 @@ def test_without_permission_it_waits_for_the_expiry(world):
     world.expect(e, AT_ONCE)
     world.expect(e, LED)
     assert unix(spec()["acquireTime"]) < renewed + DEFAULT_DURATION - 1
+
+
+@pytest.mark.only("kubesim")
+def test_only_the_next_in_line_watches_the_pod(world):
+    """So the cost does not grow with the number of replicas."""
+    def watches():
+        return sum(watch["resource"] == "pods" for watch in world.api.sim("GET", "requests?last=0")["watches"])
+    wait_until(lambda: watches() == 0, 10, "the watches of tests before have ended")
+    pod = Pod(world, "a")
+    a = world.start_leader("a", config(world, "a"), env=pod.env)
+    b = world.start_standby("b", config(world, "b"))
+    others = [world.start(name, config(world, name)) for name in "cde"]
+    for replica in others:
+        world.expect(replica, "Another replica is the next to lead")
+    wait_until(lambda: watches() == 1, 10, "a watch on the pod")
+    world.output(a).wait_more(5)
+    assert watches() == 1
+    killed, renewed = crash(world, a)
+    reported = pod.report(terminated(killed, message(world, "a")))
+    check_claimed_before_expiry(world, b, reported, renewed, "termination message")
+    wait_until(lambda: watches() == 1, 10, "the next one watches the pod of the new leader")
 
 
 def test_off_means_off(world):

@@ -535,6 +535,132 @@ static void test_crowd_reads_before_it_claims(void **state)
     assert_int_equal(out.call, CALL_CLAIM);
 }
 
+/* ---- keep ---- */
+
+static const struct election_config keep_config = {
+    .duration_ns = DURATION,
+    .renew_deadline_ns = 10 * SECOND,
+    .retry_period_ns = 2 * SECOND,
+    .margin_ns = SECOND,
+    .release = true,
+    .keep = true,
+};
+
+static void lead_and_keep(struct election *m)
+{
+    election_init(m, &keep_config);
+    step(m, EVENT_START, START);
+    step(m, EVENT_WATCH_UP, START);
+    step(m, EVENT_ABSENT, START);
+    done(m, CALL_OK, lease_of(HOLDER_ME, 10), START);
+}
+
+/* Nobody answers any more: each wake-up in time, each call refused. Returns how often REPORT_KEPT came. */
+static int run_without_answers(struct election *m, int64_t from_ns, int64_t until_ns)
+{
+    int kept = 0;
+    int64_t now_ns = from_ns;
+    struct election_actions out = step(m, EVENT_TIMER, now_ns);
+    while (now_ns < until_ns) {
+        kept += has(&out, REPORT_KEPT);
+        assert_true(election_may_act(m, now_ns));
+        if (out.call != CALL_NONE) {
+            out = done(m, CALL_REFUSED, nothing, now_ns);
+            continue;
+        }
+        assert_true(out.wake_ns > now_ns);
+        now_ns = out.wake_ns;
+        assert_true(election_may_act(m, now_ns));
+        out = step(m, EVENT_TIMER, now_ns);
+    }
+    return kept;
+}
+
+static void test_keep_goes_on_while_nobody_answers(void **state)
+{
+    (void)state;
+    struct election m;
+    lead_and_keep(&m);
+    assert_int_equal(run_without_answers(&m, START + 5 * SECOND, START + 600 * SECOND), 1);
+    assert_int_equal(m.state, ELECTION_LEADING);
+    /* A success ends it, and the next outage is told again. */
+    struct election_actions out = {.call = CALL_NONE, .wake_ns = m.act_at_ns};
+    int64_t now_ns = START + 600 * SECOND;
+    while (out.call != CALL_RENEW) {
+        now_ns = out.wake_ns;
+        out = step(&m, EVENT_TIMER, now_ns);
+    }
+    out = done(&m, CALL_OK, lease_of(HOLDER_ME, 11), now_ns + MS);
+    assert_false(has(&out, REPORT_LED));
+    assert_int_equal(m.gate_ns, now_ns + 14 * SECOND);
+    assert_int_equal(run_without_answers(&m, now_ns + 5 * SECOND, now_ns + 60 * SECOND), 1);
+}
+
+static void test_keep_ends_with_a_foreign_holder(void **state)
+{
+    (void)state;
+    struct election m;
+    lead_and_keep(&m);
+    run_without_answers(&m, START + 5 * SECOND, START + 60 * SECOND);
+    struct election_actions out = sees(&m, lease_of(HOLDER_OTHER, 12), START + 61 * SECOND);
+    assert_true(has(&out, REPORT_LOST_FOREIGN));
+    assert_false(election_may_act(&m, START + 61 * SECOND));
+}
+
+static void test_keep_ends_when_the_lease_is_gone(void **state)
+{
+    (void)state;
+    struct election m;
+    lead_and_keep(&m);
+    run_without_answers(&m, START + 5 * SECOND, START + 60 * SECOND);
+    struct election_actions out = feed(
+        &m, (struct election_event){.kind = EVENT_DELETED, .lease = lease_of(HOLDER_OTHER, 12)},
+        START + 60 * SECOND);
+    assert_false(election_may_act(&m, START + 60 * SECOND));
+    assert_int_equal(m.state, ELECTION_FOLLOWING);
+    assert_int_equal(out.call, CALL_NONE);
+}
+
+/* Paused while nobody answered: closed when it wakes, until the server has answered. */
+static void test_keep_does_not_survive_a_pause(void **state)
+{
+    (void)state;
+    for (int when = 0; when < 2; when++) { /* within the Lease's time; beyond it */
+        struct election m;
+        lead_and_keep(&m);
+        int64_t paused_ns = START + (when == 0 ? 4 : 60) * SECOND;
+        if (when == 1)
+            run_without_answers(&m, START + 5 * SECOND, paused_ns);
+        int64_t woken_ns = paused_ns + (when == 0 ? 11 : 3) * SECOND;
+        assert_false(election_may_act(&m, woken_ns)); /* before any timer has run */
+        struct election_actions out = step(&m, EVENT_TIMER, woken_ns);
+        assert_true(has(&out, REPORT_LOST_GATE));
+        assert_false(election_may_act(&m, woken_ns));
+        assert_int_equal(out.call, CALL_RENEW);
+        out = done(&m, CALL_REFUSED, nothing, woken_ns + MS);
+        assert_false(election_may_act(&m, woken_ns + MS));
+        out = step(&m, EVENT_TIMER, out.wake_ns);
+        assert_int_equal(out.call, CALL_RENEW);
+        out = done(&m, CALL_OK, lease_of(HOLDER_ME, 11), woken_ns + SECOND);
+        assert_true(has(&out, REPORT_GATE_REOPENED));
+        assert_true(election_may_act(&m, woken_ns + SECOND));
+    }
+}
+
+static void test_without_keep_the_gate_closes(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    struct election_actions out = step(&m, EVENT_TIMER, START + 5 * SECOND);
+    for (int64_t now_ns = START + 5 * SECOND; now_ns < START + 14 * SECOND; now_ns = out.wake_ns) {
+        if (out.call != CALL_NONE)
+            out = done(&m, CALL_REFUSED, nothing, now_ns);
+        out = step(&m, EVENT_TIMER, out.wake_ns);
+    }
+    assert_false(election_may_act(&m, START + 14 * SECOND));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -565,6 +691,11 @@ int main(void)
         cmocka_unit_test(test_proof_of_a_leader_or_of_what_it_leads_is_ignored),
         cmocka_unit_test(test_crowd_reads_once_each_duration_with_jitter),
         cmocka_unit_test(test_crowd_reads_before_it_claims),
+        cmocka_unit_test(test_keep_goes_on_while_nobody_answers),
+        cmocka_unit_test(test_keep_ends_with_a_foreign_holder),
+        cmocka_unit_test(test_keep_ends_when_the_lease_is_gone),
+        cmocka_unit_test(test_keep_does_not_survive_a_pause),
+        cmocka_unit_test(test_without_keep_the_gate_closes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
