@@ -93,6 +93,7 @@
 #define LIMIT_FENCING_NAME_BYTES 255           /* of the attribute or header with the fencing token: each resource or request carries it */
 #define LIMIT_HANDOVER_WAIT_S 600              /* as configured: a stop is prolonged by it; Kubernetes waits 30 s unless told otherwise */
 #define LIMIT_NOTE_BYTES (4 * KIB)             /* the hand-over note: every watcher of the Lease gets it with each renewal */
+#define LIMIT_HOLDER_CONTAINERS 256            /* read of each list of containers of the holder's pod; more than anybody runs */
 
 /* -- telemetry -- */
 #define LIMIT_OTLP_REQUEST_BYTES (4 * MIB - 64 * KIB) /* under the 4 MiB that a gRPC server accepts by default */

@@ -173,13 +173,26 @@ static void decode_duration(struct decoder *d, const struct config_field *f, con
     }
 }
 
+/* Choices that are written without quotes, and that YAML takes for a boolean: auto | true | false. */
+static bool bool_choice(const struct config_field *f, const struct node *n, str *text)
+{
+    if (n->kind != NODE_BOOL)
+        return false;
+    *text = n->boolean ? STR("true") : STR("false");
+    for (size_t i = 0; f->choices[i] != NULL; i++) {
+        if (str_eq(*text, str_from(f->choices[i])))
+            return true;
+    }
+    return false;
+}
+
 static void decode_enum(struct decoder *d, const struct config_field *f, const struct node *n,
                         str path, int *out)
 {
     str text;
     if (n->kind == NODE_NULL)
         return;
-    if (!text_of(n, &text)) {
+    if (!bool_choice(f, n, &text) && !text_of(n, &text)) {
         wrong_type(d, f, n, path, "string", "");
         return;
     }

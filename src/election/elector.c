@@ -85,6 +85,7 @@ static int64_t request_timeout_ns(const struct elector_config *c)
 
 static void configure(struct elector *e, const struct elector_config *c)
 {
+    elector_dead_configure(e, c);
     e->config =
         *c; /* its texts are used while an elector is made only; e->name and so on are copies */
     e->request_timeout_ns = request_timeout_ns(c);
@@ -114,7 +115,7 @@ static bool same_settings(const struct elector *e, const struct elector_config *
            e->config.release_on_shutdown == c->release_on_shutdown &&
            e->config.standby == c->standby && e->config.crowd == c->crowd &&
            e->config.keep_on_outage == c->keep_on_outage &&
-           e->config.handover_wait_ns == c->handover_wait_ns &&
+           e->config.handover_wait_ns == c->handover_wait_ns && elector_dead_is_configured(e, c) &&
            e->request_timeout_ns == request_timeout_ns(c) &&
            (c->identity.len == 0 || str_eq(e->identity, c->identity));
 }
@@ -127,6 +128,7 @@ static void on_timer(void *arg)
 static void on_pair_timer(void *arg)
 {
     elector_settle(arg);
+    elector_dead_follow(arg);
 }
 
 static void on_done(void *arg);
@@ -260,6 +262,7 @@ void elector_start(struct elector *e)
     e->started = true;
     log_info(&e->logger, "Campaigning for the Lease", F_STR("identity", e->identity),
              F_STR("server", kube_client_server(e->client->kube)));
+    elector_dead_begin(e);
     e->standby->started = true;
     elector_settle(e);
 }
@@ -270,6 +273,9 @@ static void candidacy_free(struct elector *e)
 {
     elector_call_cancel(e);
     elector_watch_end(e);
+    elector_dead_end(e);
+    mem_free(e->container_name);
+    mem_free(e->termination_message_path);
     loop_timer_clear(&e->timer);
     loop_timer_clear(&e->watch_timer);
     loop_timer_clear(&e->pair_timer);
@@ -420,6 +426,7 @@ void elector_statistics(const struct elector *e, struct elector_stats *stats)
         .renewals = e->renewals,
         .renewals_failed = e->renewals_failed,
         .calls_failed = e->calls_failed + e->standby->calls_failed,
+        .dead_holders = e->dead_holders,
     };
     elector_standby_statistics(e, stats);
 }
@@ -497,6 +504,7 @@ void elector_step(struct elector *e, const struct election_event *event)
     elector_step_alone(e, event);
     elector_settle(main);
     elector_facts_tell(main);
+    elector_dead_follow(main);
     bool stopped =
         main->machine.state == ELECTION_STOPPED && main->standby->machine.state == ELECTION_STOPPED;
     if (stopped && main->ref_count == 0) {

@@ -6,6 +6,7 @@
 #define ELECTION_ELECTOR_H
 
 #include "base/list.h"
+#include "election/dead_holder.h"
 #include "io/loop.h"
 #include "kube/client.h"
 
@@ -36,6 +37,9 @@ struct elector_config {
     int64_t request_timeout_ns;      /* of one call; 0: min(retry_period, renew_deadline / 4), at least 500 ms */
     bool release_on_shutdown;
     enum standby standby;
+    enum dead_holder_check dead_holder_check;
+    str container_name;              /* of the collector in its pod; empty: all regular ones count */
+    str termination_message_path;    /* of the collector's container; empty: none */
     bool crowd;                      /* STANDBY_AUTO: cold replicas read the standby Lease now and then, without a watch */
     bool keep_on_outage;             /* the gate stays open while the API server does not say that somebody else leads */
     int64_t handover_wait_ns;        /* STANDBY_AUTO: see elector_awaits_standby */
@@ -111,6 +115,7 @@ struct elector_stats {
     uint64_t terms, terms_lost; /* lost: to another holder, or no renewal came in time; a release is no loss */
     uint64_t renewals, renewals_failed;
     uint64_t calls_failed;     /* of all kinds; a lost race for a free Lease is no failure */
+    uint64_t dead_holders;     /* claims before the expiry, for the holder was proven to be dead */
 };
 void elector_statistics(const struct elector *e, struct elector_stats *stats);
 void electors_each(struct elector_set *set, void (*fn)(void *arg, struct elector *e), void *arg);

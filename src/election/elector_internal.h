@@ -97,6 +97,12 @@ struct elector {
     int64_t led_since_ns;    /* boot time */
     uint64_t terms_lost, renewals, renewals_failed, calls_failed;
 
+    struct dead_holder *dead; /* NULL: not started, or off */
+    enum dead_holder_check dead_check;
+    char *container_name, *termination_message_path;
+    bool mark_left;           /* in the termination message */
+    uint64_t dead_holders;
+
     struct note note;        /* what we leave behind */
     size_t note_left_out;
     struct elector_predecessor predecessor;
@@ -125,6 +131,13 @@ void elector_watch_want(struct elector *e, bool wanted);
 void elector_watch_restart(struct elector *e);
 void elector_watch_end(struct elector *e);
 void elector_watch_timer(void *arg);
+
+/* elector_dead.c: claims before the expiry, where the holder is proven to be dead */
+void elector_dead_configure(struct elector *e, const struct elector_config *config); /* begins anew if they changed */
+bool elector_dead_is_configured(const struct elector *e, const struct elector_config *config);
+void elector_dead_begin(struct elector *e);
+void elector_dead_follow(struct elector *e); /* after each step */
+void elector_dead_end(struct elector *e);
 
 /* elector_standby.c: the two candidacies of an elector */
 void elector_settle(struct elector *e);

@@ -47,6 +47,8 @@ struct leader_elector_config {
     bool crowd;
     int64_t handover_wait_ns;
     int on_api_outage;
+    int dead_holder_check;
+    str container_name, termination_message_path;
     int compat_metrics;
     int after_crash;
     bool fencing_on;
@@ -82,6 +84,9 @@ static bool elector_config_of(const void *from, struct elector_config *config, s
         .crowd = c->crowd,
         .keep_on_outage = c->on_api_outage == OUTAGE_KEEP,
         .handover_wait_ns = c->handover_wait_ns,
+        .dead_holder_check = (enum dead_holder_check)c->dead_holder_check,
+        .container_name = c->container_name,
+        .termination_message_path = c->termination_message_path,
     };
     str namespace;
     if (config->lease_namespace.len == 0 && env_get("POD_NAMESPACE", &namespace) &&
@@ -226,6 +231,8 @@ static void leader_elector_defaults(void *config)
     c->release_on_shutdown = true;
     c->standby = STANDBY_AUTO;
     c->handover_wait_ns = 5 * SECOND;
+    c->dead_holder_check = DEAD_HOLDER_AUTO;
+    c->termination_message_path = STR("/dev/termination-log"); /* the default of Kubernetes */
 }
 
 static void check_names(const struct leader_elector_config *c, struct config_check *check)
@@ -343,6 +350,25 @@ static void check_outage(const struct leader_elector_config *c, struct config_ch
                        "where duplicates do no harm");
 }
 
+static void check_dead_holder(const struct leader_elector_config *c, struct config_check *check)
+{
+    struct err err;
+    if (c->container_name.len == 0 && config_given(check, "container_name"))
+        config_problem(check, "container_name",
+                       "container_name is empty: set it to the collector's container, or leave it "
+                       "out if all containers of its pod end together");
+    else if (c->container_name.len > 0 && !dns_label_check(c->container_name, &err))
+        config_problem(check, "container_name",
+                       "container_name must be the name of a container: %s", err.text);
+    if (c->termination_message_path.len > 0 && c->termination_message_path.data[0] != '/')
+        config_problem(check, "termination_message_path",
+                       "termination_message_path must begin with \"/\": it is the "
+                       "terminationMessagePath of the collector's container");
+    if (c->dead_holder_check == DEAD_HOLDER_OFF && c->container_name.len > 0)
+        config_caution(check, "container_name",
+                       "container_name has no effect with dead_holder_check: false");
+}
+
 static void leader_elector_check(void *config, struct config_check *check)
 {
     struct leader_elector_config *c = config;
@@ -357,6 +383,7 @@ static void leader_elector_check(void *config, struct config_check *check)
     check_durations(c, check);
     check_standby(c, check);
     check_outage(c, check);
+    check_dead_holder(c, check);
 }
 
 /* OTLP takes any key; what cannot be read on a screen or written in a query is a slip. */
@@ -434,7 +461,8 @@ static const struct config_schema fencing_schema = {
 static const char *const after_crash_names[] = {"skip", "repeat", NULL};
 static const char *const compat_metrics_names[] = {"none", "singleton_receiver_creator", NULL};
 static const char *const outage_names[] = {"stop", "keep", NULL};
-static const char *const standby_names[] = {"cold", "warm", "auto", NULL}; /* as the enum */
+static const char *const dead_holder_names[] = {"auto", "true", "false", NULL}; /* as the enum */
+static const char *const standby_names[] = {"cold", "warm", "auto", NULL};      /* the same */
 
 #define FIELD(name, kind, member)                                                                  \
     {                                                                                              \
@@ -465,6 +493,12 @@ static const struct config_field fields[] = {
      .offset = offsetof(struct leader_elector_config, on_api_outage),
      .choices = outage_names},
     FIELD("handover_wait", CONFIG_DURATION, handover_wait_ns),
+    {.key = "dead_holder_check",
+     .type = CONFIG_ENUM,
+     .offset = offsetof(struct leader_elector_config, dead_holder_check),
+     .choices = dead_holder_names},
+    FIELD("container_name", CONFIG_STR, container_name),
+    FIELD("termination_message_path", CONFIG_STR, termination_message_path),
     {.key = "compat_metrics",
      .type = CONFIG_ENUM,
      .offset = offsetof(struct leader_elector_config, compat_metrics),

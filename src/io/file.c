@@ -137,6 +137,23 @@ bool file_replace(const char *path, str text, struct err *err)
                         failed == EINVAL ? "it is no regular file" : strerror(failed));
 }
 
+bool file_append(const char *path, str text, struct err *err)
+{
+    struct stat status;
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int failed = fd < 0 ? errno : 0;
+    if (fd >= 0) {
+        failed = fstat(fd, &status) != 0 ? errno : S_ISREG(status.st_mode) ? 0 : EINVAL;
+        if (failed == 0)
+            failed = write_all(fd, text);
+        close(fd);
+    }
+    if (failed == 0)
+        return true;
+    return err_set_code(err, failed, "cannot write %s: %s", path,
+                        failed == EINVAL ? "it is no regular file" : strerror(failed));
+}
+
 uint64_t file_stamp(const char *path)
 {
     struct stat st;

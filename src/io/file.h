@@ -10,6 +10,8 @@ NODISCARD bool file_read(const char *path, struct buf *out, struct err *err);
 /* Puts a text in the place of a file, whole or not at all; mode and (if permitted) owner stay, a symbolic link is followed. err names
  * path and reason. */
 NODISCARD bool file_replace(const char *path, str text, struct err *err);
+/* Puts a text behind what a file holds; a file that is not there is not made (code = ENOENT). */
+NODISCARD bool file_append(const char *path, str text, struct err *err);
 /* Identity of a file's present content, to notice rotation: mtime, size, inode; 0 if it is not there. */
 uint64_t file_stamp(const char *path);
 /* An environment variable; false if it is not set. Valid until the environment changes. */

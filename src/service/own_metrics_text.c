@@ -386,6 +386,8 @@ static void put_elections(struct metrics_page *p, const struct service *s)
          "Renewals of the Lease that did not."},
         {"baton_leader_elector_calls_failed", NULL, FAMILY_COUNTER, false,
          "Calls to the API server for the Lease, of any kind, that failed or were forbidden."},
+        {"baton_leader_elector_dead_holders", NULL, FAMILY_COUNTER, false,
+         "Claims before the Lease expired, since the holder was proven to be dead."},
     };
     struct buf list;
     buf_init(&list, SIZE_MAX);
@@ -397,8 +399,9 @@ static void put_elections(struct metrics_page *p, const struct service *s)
         for (size_t i = 0; i < count; i++) {
             struct elector_stats stats;
             elector_statistics(electors[i], &stats);
-            const uint64_t values[] = {stats.leading,  stats.terms,           stats.terms_lost,
-                                       stats.renewals, stats.renewals_failed, stats.calls_failed};
+            const uint64_t values[] = {stats.leading,     stats.terms,           stats.terms_lost,
+                                       stats.renewals,    stats.renewals_failed, stats.calls_failed,
+                                       stats.dead_holders};
             metrics_page_begin(p);
             metrics_page_label(p, "lease", elector_lease_name(electors[i]));
             metrics_page_label(p, "namespace", elector_lease_namespace(electors[i]));

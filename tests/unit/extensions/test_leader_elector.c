@@ -251,6 +251,25 @@ static void test_other_keys(void **state)
     assert_good(yaml);
 }
 
+static void test_dead_holder_keys(void **state)
+{
+    (void)state;
+    assert_good(GOOD "dead_holder_check: auto");
+    assert_good(GOOD "dead_holder_check: true");
+    assert_good(GOOD "dead_holder_check: 'true'");
+    assert_good(GOOD "dead_holder_check: false");
+    assert_error(GOOD "dead_holder_check: yes", "valid values: auto, false, true");
+    assert_error(GOOD "dead_holder_check: 1", "");
+    assert_error(GOOD "compat_metrics: true", "expected type 'string'"); /* no choice of this key */
+    assert_good(GOOD "container_name: baton");
+    assert_error(GOOD "container_name: ''", "container_name is empty");
+    assert_error(GOOD "container_name: The_Collector", "must be the name of a container");
+    assert_says(GOOD "dead_holder_check: false\ncontainer_name: baton", true, "has no effect");
+    assert_good(GOOD "termination_message_path: ''");
+    assert_good(GOOD "termination_message_path: /tmp/message");
+    assert_error(GOOD "termination_message_path: message", "must begin with \"/\"");
+}
+
 /* -- life -- */
 
 struct life {
@@ -304,13 +323,17 @@ static void test_what_the_elector_gets(void **state)
     assert_int_equal(c->safety_margin_ns, SECOND);
     assert_int_equal(c->request_timeout_ns, 0);
     assert_true(c->release_on_shutdown);
+    assert_int_equal(c->dead_holder_check, DEAD_HOLDER_AUTO);
+    assert_int_equal(c->container_name.len, 0);
+    assert_true(str_eqz(c->termination_message_path, "/dev/termination-log"));
     leader_elector_extension.destroy(&l.extension);
     life_deinit(&l);
 
     life_init(&l, "lease_name: other\nlease_namespace: ns2\nauth_type: kubeConfig\ncontext: "
                   "kind\nidentity: me\nlease_duration: 30.5s\n"
                   "renew_deadline: 20s\nretry_period: 3s\nsafety_margin: 2s\nrequest_timeout: "
-                  "4s\nrelease_on_shutdown: false\n");
+                  "4s\nrelease_on_shutdown: false\ndead_holder_check: true\ncontainer_name: c\n"
+                  "termination_message_path: /m\n");
     assert_true(create(&l, &err));
     c = &fake_elector_find(l.service.electors, "other")->config;
     assert_int_equal(c->kube.auth, KUBE_AUTH_KUBECONFIG);
@@ -323,6 +346,9 @@ static void test_what_the_elector_gets(void **state)
     assert_int_equal(c->safety_margin_ns, 2 * SECOND);
     assert_int_equal(c->request_timeout_ns, 4 * SECOND);
     assert_false(c->release_on_shutdown);
+    assert_int_equal(c->dead_holder_check, DEAD_HOLDER_ON);
+    assert_true(str_eqz(c->container_name, "c"));
+    assert_true(str_eqz(c->termination_message_path, "/m"));
     leader_elector_extension.destroy(&l.extension);
     life_deinit(&l);
 }
@@ -490,6 +516,7 @@ int main(void)
         cmocka_unit_test(test_what_the_service_gets),
         cmocka_unit_test(test_standby_and_outage),
         cmocka_unit_test(test_other_keys),
+        cmocka_unit_test(test_dead_holder_keys),
         cmocka_unit_test(test_what_the_elector_gets),
         cmocka_unit_test(test_namespace_from_the_environment),
         cmocka_unit_test(test_life),

@@ -327,6 +327,27 @@ static void test_replace_errors(void **state)
     assert_int_equal(count_files("limited"), 1);
 }
 
+static void test_append(void **state)
+{
+    (void)state;
+    struct err err;
+    const char *path = put("append/a", "one\n", 4);
+    assert_true(file_append(path, STR("two\n"), &err));
+    assert_content(path, "one\ntwo\n");
+    /* what is not there is not made */
+    char missing[512];
+    (void)snprintf(missing, sizeof(missing), "%s/append/b", folder);
+    assert_false(file_append(missing, STR("x"), &err));
+    assert_int_equal(err.code, ENOENT);
+    assert_int_equal(count_files("append"), 1);
+    assert_false(file_append(folder, STR("x"), &err));
+    assert_int_equal(err.code, EISDIR);
+    /* a pipe without a reader does not hold the program up */
+    (void)snprintf(missing, sizeof(missing), "%s/append/pipe", folder);
+    assert_int_equal(mkfifo(missing, 0600), 0);
+    assert_false(file_append(missing, STR("x"), &err));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_read_errors),
         cmocka_unit_test(test_replace),
         cmocka_unit_test(test_replace_errors),
+        cmocka_unit_test(test_append),
         cmocka_unit_test(test_stamp_notices_rotation),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_host_name),

@@ -278,7 +278,8 @@ void elector_statistics(const struct elector *e, struct elector_stats *stats)
                                     .terms_lost = e->term - e->leading,
                                     .renewals = 7,
                                     .renewals_failed = 2,
-                                    .calls_failed = 5};
+                                    .calls_failed = 5,
+                                    .dead_holders = 6};
 }
 
 void electors_each(struct elector_set *set, void (*fn)(void *arg, struct elector *e), void *arg)

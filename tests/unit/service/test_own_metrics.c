@@ -157,6 +157,7 @@ static void test_elections(void **state)
         "baton_leader_elector_renewals" LEASE "7",
         "baton_leader_elector_renewals_failed" LEASE "2",
         "baton_leader_elector_calls_failed" LEASE "5",
+        "baton_leader_elector_dead_holders" LEASE "6",
         "baton_leader_elector_last_renewal_age_seconds" LEASE "1.5",
         "baton_leader_elector_gate_open_seconds" LEASE "12.5",
         "otelcol_receiver_singleton_leader_status{lease=\"l\"} 1",
