@@ -349,6 +349,7 @@ void elector_join(struct elector *e, struct elector_user *user)
     user->told_role = ROLE_COLD;
     user->told_asked = false;
     list_append(&e->users, &user->link);
+    e->had_users = true;
     if (e->role != ROLE_COLD)
         loop_timer_set(&e->timer, loop_boot_ns(e->loop)); /* the next step tells it */
 }

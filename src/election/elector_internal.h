@@ -83,6 +83,7 @@ struct elector {
     int64_t watch_started_ns;
 
     struct list users;
+    bool had_users;
     bool leading;            /* the gate is, or was a moment ago, open */
     struct standby_pair pair;
     struct standby_orders orders;

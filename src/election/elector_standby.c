@@ -83,7 +83,9 @@ enum elector_role elector_present_role(const struct elector *e)
 
 bool elector_is_synced(const struct elector *e)
 {
-    if (e->role == ROLE_COLD)
+    bool between =
+        e->had_users && list_empty(&e->users); /* a reload: the new ones have not joined */
+    if (e->role == ROLE_COLD || between)
         return false;
     list_for_each (node, &e->users) {
         struct elector_user *user = CONTAINER_OF(node, struct elector_user, link);
