@@ -390,9 +390,10 @@ static bool check_lease(const struct request *r, struct err *err)
     if (l->watch && str_eqz(verb, "yield"))
         return err_set(err, "--watch belongs to lease status");
     if ((r->source_count > 0) == (l->name.len > 0))
-        return err_set(err, r->source_count > 0
-                                ? "give --config or --name, not both: a configuration names its Leases"
-                                : "which Lease? give --config=FILE, or --name and --namespace");
+        return err_set(err,
+                       r->source_count > 0
+                           ? "give --config or --name, not both: a configuration names its Leases"
+                           : "which Lease? give --config=FILE, or --name and --namespace");
     return true;
 }
 
