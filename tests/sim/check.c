@@ -43,22 +43,24 @@ static struct check *check_of(const struct world *w)
 
 /* -- excuses -- */
 
-void check_excuse(struct world *w, int64_t from_ns, int64_t to_ns, const char *why)
+void check_excuse(struct world *w, enum excused what, int64_t from_ns, int64_t to_ns,
+                  const char *why)
 {
     struct check *c = check_of(w);
     if (c->excuse_count == c->excuse_cap) {
         c->excuse_cap = c->excuse_cap == 0 ? 64 : c->excuse_cap * 2;
         c->excuses = mem_realloc(c->excuses, c->excuse_cap * sizeof *c->excuses);
     }
-    c->excuses[c->excuse_count++] = (struct excuse){from_ns, to_ns, why};
+    c->excuses[c->excuse_count++] = (struct excuse){from_ns, to_ns, what, why};
     world_trace(w, "excused until %.3f: %s", (double)to_ns / 1e9, why);
 }
 
-bool check_is_excused(const struct world *w, int64_t from_ns, int64_t to_ns)
+bool check_is_excused(const struct world *w, enum excused what, int64_t from_ns, int64_t to_ns)
 {
     const struct check *c = check_of(w);
     for (size_t i = c->excuse_count; i-- > 0;)
-        if (from_ns <= c->excuses[i].to_ns && to_ns >= c->excuses[i].from_ns)
+        if ((c->excuses[i].what & what) == what && from_ns <= c->excuses[i].to_ns &&
+            to_ns >= c->excuses[i].from_ns)
             return true;
     return false;
 }
@@ -67,10 +69,22 @@ void check_foreign_term(struct world *w, int64_t from_ns, int64_t to_ns)
 {
     struct check *c = check_of(w);
     if (c->foreign_count < COUNT_OF(c->foreign))
-        c->foreign[c->foreign_count++] = (struct excuse){from_ns, to_ns, "another program leads"};
+        c->foreign[c->foreign_count++] =
+            (struct excuse){from_ns, to_ns, EXCUSED_ALL, "another program leads"};
 }
 
 /* -- gates and tokens -- */
+
+/* A term ends by a release, or for a reason that the script knows. */
+static void check_loss(struct world *w, struct replica *r, const struct elector *e)
+{
+    if (e->terms_lost == r->lost_seen)
+        return;
+    r->lost_seen = e->terms_lost;
+    world_trace(w, "p%" PRIu64 " has lost its term", r->process);
+    if (!check_is_excused(w, EXCUSED_ALL, w->now_ns - 5 * SECOND, w->now_ns))
+        world_fail(w, "p%" PRIu64 " has lost its term for no reason", r->process);
+}
 
 static void check_token(struct world *w, struct replica *r, const struct elector *e)
 {
@@ -97,7 +111,10 @@ void check_turn(struct world *w, struct replica *r)
 {
     struct check *c = check_of(w);
     const struct elector *e = replica_elector(r);
-    if (e == NULL || !elector_may_emit(e))
+    if (e == NULL)
+        return;
+    check_loss(w, r, e);
+    if (!elector_may_emit(e))
         return;
     c->last_open_ns = w->now_ns;
     check_token(w, r, e);
@@ -119,10 +136,13 @@ void check_handed_over(struct replica *r, int64_t tick_ns)
     if (!replica_may_emit(r))
         world_fail(w, "p%" PRIu64 " hands over tick %" PRId64 " with its gate closed", r->process,
                    tick_ns);
-    if (tick_ns <= r->last_tick_ns)
+    if (tick_ns < r->last_tick_ns)
         world_fail(w, "p%" PRIu64 " hands over tick %" PRId64 " after %" PRId64, r->process,
                    tick_ns, r->last_tick_ns);
     r->last_tick_ns = tick_ns;
+    if (r->pause_in_tick_ns > 0)
+        sim_loop_pause(r->loop, w->now_ns + r->pause_in_tick_ns);
+    r->pause_in_tick_ns = 0;
     if (tick_ns <= c->last_handed_ns && c->last_handed_process != r->process)
         world_fail(
             w, "p%" PRIu64 " hands over tick %" PRId64 ", but p%" PRIu64 " did so with %" PRId64,
@@ -162,7 +182,7 @@ void check_arrived(struct world *w, uint64_t process, int64_t tick_ns)
 static bool tick_is_excused(const struct world *w, int64_t tick_ns)
 {
     int64_t at_ns = tick_ns - EPOCH_NS, off_ns = w->settings->offset_ns_max;
-    return check_is_excused(w, at_ns - off_ns, at_ns + off_ns);
+    return check_is_excused(w, EXCUSED_TICKS, at_ns - off_ns, at_ns + off_ns);
 }
 
 static void check_missing(struct world *w)
@@ -198,7 +218,7 @@ static void on_every(void *arg)
     if (world_leader(w) != NULL)
         c->last_open_ns = w->now_ns;
     if (w->now_ns - c->last_open_ns > patience_ns &&
-        !check_is_excused(w, c->last_open_ns, w->now_ns))
+        !check_is_excused(w, EXCUSED_ALL, c->last_open_ns, w->now_ns))
         world_fail(w, "nobody leads since %.3f", (double)c->last_open_ns / 1e9);
     world_at(w, &c->every, w->now_ns + 5 * SECOND);
 }
@@ -218,7 +238,7 @@ struct later {
     struct event event;
     struct world *world;
     struct replica *replica;
-    uint64_t process;
+    uint64_t number, script_count;
     const char *why;
     int64_t since_ns;
 };
@@ -228,8 +248,9 @@ static void on_gate_later(void *arg)
     struct later *l = arg;
     struct world *w = l->world;
     bool same_process = w->replicas[l->replica->slot] == l->replica;
-    if (same_process && replica_may_emit(l->replica) && l->replica->term_seen == l->process &&
-        !check_is_excused(w, l->since_ns - SECOND, w->now_ns))
+    bool same_term = l->replica->term_seen == l->number; /* it may have led again since */
+    if (same_process && same_term && replica_may_emit(l->replica) &&
+        script_count(w) == l->script_count)
         world_fail(w, "the gate of p%" PRIu64 " is still open: %s", l->replica->process, l->why);
     mem_free(l);
 }
@@ -239,7 +260,8 @@ void check_gate_soon_closed(struct world *w, struct replica *r, int64_t within_n
     struct later *l = mem_zalloc(sizeof *l);
     l->world = w;
     l->replica = r;
-    l->process = r->term_seen; /* of this term: it may lead again later */
+    l->number = r->term_seen;
+    l->script_count = script_count(w);
     l->why = why;
     l->since_ns = w->now_ns;
     event_init(&l->event, on_gate_later, l);
@@ -256,7 +278,7 @@ static void on_let_go_later(void *arg)
     bool holds =
         lease.exists && str_find(str_from(lease.holder), str_from(l->replica->pod_uid), &at) &&
         (w->replicas[l->replica->slot] == NULL || w->replicas[l->replica->slot] == l->replica);
-    if (holds && !check_is_excused(w, l->since_ns - SECOND, w->now_ns))
+    if (holds && !check_is_excused(w, EXCUSED_ALL, l->since_ns - SECOND, w->now_ns))
         world_fail(w, "p%" PRIu64 " holds the Lease for %.1f s after SIGTERM", l->replica->process,
                    (double)(w->now_ns - l->since_ns) / 1e9);
     mem_free(l);

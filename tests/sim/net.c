@@ -231,6 +231,8 @@ static int64_t way_back(struct exchange *x)
     int64_t at_ns = w->now_ns + net_latency(w, l);
     if (w->now_ns < l->slow_until_ns)
         at_ns += chance_between(&w->net_chance, 0, l->slow_ns);
+    if (x->is_stream && w->settings->lag_ns > 0)
+        at_ns += chance_between(&w->net_chance, 0, w->settings->lag_ns);
     if (x->is_stream && w->now_ns < l->lag_until_ns)
         at_ns += chance_between(&w->net_chance, l->lag_ns / 2, l->lag_ns);
     if (w->now_ns < l->down_until_ns) {

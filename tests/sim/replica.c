@@ -48,14 +48,15 @@ static char *make_yaml(const struct settings_of_seed *s, bool logs)
                "    retry_period: %" PRId64 "ms\n    safety_margin: %" PRId64
                "ms\n    standby: warm\n",
                s->lease_ns / MS, s->deadline_ns / MS, s->retry_ns / MS, s->margin_ns / MS);
-    buf_printf(&b,
-               "receivers:\n  dummy: {interval: %" PRId64 "ms, allow_short_interval: true, "
-               "k8s_leader_elector: k8s_leader_elector}\n"
-               "exporters: {sim: {}}\n"
-               "service:\n  extensions: [k8s_leader_elector]\n"
-               "  pipelines: {metrics: {receivers: [dummy], exporters: [sim]}}\n"
-               "  telemetry: {logs: {level: %s}, metrics: {level: none}}\n",
-               s->interval_ns / MS, logs ? "debug" : "error");
+    buf_printf(
+        &b,
+        "receivers:\n  dummy: {interval: %" PRId64 "ms, allow_short_interval: true, "
+        "k8s_leader_elector: k8s_leader_elector}\n"
+        "exporters: {sim: {}}\n"
+        "service:\n  extensions: [k8s_leader_elector]\n"
+        "  pipelines: {metrics: {receivers: [dummy], exporters: [sim]}, logs: {receivers: [dummy], exporters: [sim]}}\n"
+        "  telemetry: {logs: {level: %s}, metrics: {level: none}}\n",
+        s->interval_ns / MS, logs ? "debug" : "error");
     size_t len;
     return buf_take(&b, &len);
 }

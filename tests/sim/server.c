@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "kube/lease.h"
 
+#define FOREIGN_HOLDER "another-program"
 #define LEASE_PATH "/apis/coordination.k8s.io/v1/namespaces/default/leases"
 
 static int64_t wall_ns(void *arg)
@@ -149,11 +150,19 @@ static void edit(struct lease *lease, enum hand what, int64_t now_ns)
 {
     switch (what) {
     case HAND_FOREIGN: /* a leader of another program */
-        lease->holder = STR("another-program");
+        lease->holder = STR(FOREIGN_HOLDER);
         lease->transitions++;
         lease->acquire_ns = lease->renew_ns = now_ns;
         break;
     case HAND_TWIN: /* another program under our name, which keeps annotations it does not know */
+        lease->renew_ns = now_ns;
+        break;
+    case HAND_FOREIGN_RENEW:
+        lease->renew_ns = now_ns;
+        break;
+    case HAND_FOREIGN_RELEASE:
+        lease->holder = STR_NONE;
+        lease->duration_s = 1;
         lease->renew_ns = now_ns;
         break;
     case HAND_CLEAR:
@@ -175,6 +184,8 @@ bool server_hand(struct world *w, enum hand what)
     buf_init(&text, LIMIT_LEASE_BYTES);
     buf_init(&answer, MIB);
     bool done = read_lease(w, "the-lease", &lease) && lease.holder.len > 0;
+    if (what == HAND_FOREIGN_RENEW || what == HAND_FOREIGN_RELEASE)
+        done = done && str_eqz(lease.holder, FOREIGN_HOLDER);
     if (done && what == HAND_DELETE) {
         done = ask(w, "DELETE", "the-lease", STR_NONE, &answer) == 200;
     } else if (done) {

@@ -6,7 +6,8 @@
  *   loop.c     io/loop.h                             net.c      io/http_client.h and the network behind it
  *   process.c  the rest of io/: environment, files   server.c   the API server (kubesim's core) and hands that edit it
  *   replica.c  processes: start, crash, pause, stop  backend.c  an exporter and the backend that it sends to
- *   script.c   what goes wrong, and when             check.c    what must hold
+ *   script.c   when something goes wrong              faults.c   what it is
+ *   cluster.c  objects of the cluster                check.c    what must hold
  *
  * Nothing here may depend on addresses, real time or anything else that differs between two runs.
  */
@@ -72,9 +73,11 @@ struct link_state {
     int64_t hung_until_ns;              /* connections that were there are dead, new ones are not */
 };
 
-/* A time in which not every tick can be expected; why is for the trace. */
+/* A time in which not everything can be expected; why is for the trace. */
+enum excused { EXCUSED_TICKS = 1 /* they may not arrive */, EXCUSED_ALL = 3 /* nor may anybody lead */ };
 struct excuse {
     int64_t from_ns, to_ns; /* world time */
+    unsigned what;
     const char *why;
 };
 
@@ -120,7 +123,8 @@ struct settings_of_seed {
     int rate_ppm_max;          /* clocks run faster or slower by at most so much */
     int64_t offset_ns_max;     /* wall clocks are off by at most so much */
     int64_t fault_gap_ns;      /* mean time between faults */
-    unsigned faults;           /* bits of enum fault */
+    uint64_t faults;           /* bit i: the fault i of faults.c */
+    int64_t lag_ns;            /* events of watches are late by up to so much, always */
     bool same_pods;            /* a crashed process comes back in its pod */
     int backend_delay_ms;
 };
@@ -175,7 +179,10 @@ int64_t net_latency(struct world *w, const struct link_state *l);
 /* -- server (server.c) -- */
 void server_new(struct world *w);
 void server_kick(struct world *w); /* what may be due now is done */
-enum hand { HAND_DELETE, HAND_FOREIGN, HAND_TWIN, HAND_CLEAR, HAND_SHORTEN };
+enum hand {
+    HAND_DELETE, HAND_TWIN, HAND_CLEAR, HAND_SHORTEN,
+    HAND_FOREIGN, HAND_FOREIGN_RENEW, HAND_FOREIGN_RELEASE, /* what another program does; the last two only if it holds it */
+};
 /* Edits the Lease as admin. False if there is none to edit so. */
 bool server_hand(struct world *w, enum hand what);
 struct lease_now {
@@ -209,7 +216,8 @@ struct replica {
     bool replaced;         /* by another one: it does not come back */
     int64_t started_ns, stop_asked_ns, rate_ppm;
     int64_t offset_ns;     /* of the wall clock */
-    uint64_t term_seen;
+    uint64_t term_seen, lost_seen;
+    int64_t pause_in_tick_ns; /* > 0: it stops for so long when it hands the next batch over */
     int64_t last_tick_ns;  /* handed over */
     struct sender *sender; /* backend.c */
     int64_t cluster_tick_ns, cluster_begun_ns; /* the tick of k8s_cluster that is being read */
@@ -235,11 +243,11 @@ void backend_trouble(struct world *w, enum backend_trouble kind, int64_t until_n
 
 /* -- checks (check.c) -- */
 void check_new(struct world *w);
-void check_excuse(struct world *w, int64_t from_ns, int64_t to_ns, const char *why);
+void check_excuse(struct world *w, enum excused what, int64_t from_ns, int64_t to_ns, const char *why);
 void check_turn(struct world *w, struct replica *r);           /* after each turn of a replica */
 void check_handed_over(struct replica *r, int64_t tick_ns);    /* a batch of a tick came out of the fan-out */
 void check_arrived(struct world *w, uint64_t process, int64_t tick_ns);
-bool check_is_excused(const struct world *w, int64_t from_ns, int64_t to_ns);
+bool check_is_excused(const struct world *w, enum excused what, int64_t from_ns, int64_t to_ns);
 void check_foreign_term(struct world *w, int64_t from_ns, int64_t to_ns);
 void check_lease_write(struct world *w, str path, str body);
 void check_gate_soon_closed(struct world *w, struct replica *r, int64_t within_ns, const char *why);
@@ -250,6 +258,8 @@ uint64_t check_term_count(const struct world *w);
 
 /* -- script (script.c) -- */
 void script_new(struct world *w);
+/* How many things the script has done: whoever expects something soon may ask whether it was left alone. */
+uint64_t script_count(const struct world *w);
 /* A process has ended in order; its slot is free. */
 void script_process_ended(struct replica *r);
 const struct settings_of_seed *script_settings(uint64_t seed, int64_t duration_ns);
