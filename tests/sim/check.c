@@ -10,7 +10,7 @@
  * An excuse is a time in which something happened of which it is said in advance that ticks may get lost. Planned changes, mild
  * faults and their consequences are none.
  */
-#include "world.h"
+#include "script.h"
 
 #include <stdio.h>
 
@@ -140,15 +140,19 @@ void check_handed_over(struct replica *r, int64_t tick_ns)
         world_fail(w, "p%" PRIu64 " hands over tick %" PRId64 " after %" PRId64, r->process,
                    tick_ns, r->last_tick_ns);
     r->last_tick_ns = tick_ns;
-    if (r->pause_in_tick_ns > 0)
+    if (r->pause_in_tick_ns > 0) {
         sim_loop_pause(r->loop, w->now_ns + r->pause_in_tick_ns);
+        script_excuse(w, w->now_ns + r->pause_in_tick_ns, "paused in a tick");
+    }
     r->pause_in_tick_ns = 0;
     if (tick_ns <= c->last_handed_ns && c->last_handed_process != r->process)
         world_fail(
             w, "p%" PRIu64 " hands over tick %" PRId64 ", but p%" PRIu64 " did so with %" PRId64,
             r->process, tick_ns, c->last_handed_process, c->last_handed_ns);
+    int64_t off_ns = w->settings->offset_ns_max;
     for (size_t i = 0; i < c->foreign_count; i++)
-        if (tick_ns > EPOCH_NS + c->foreign[i].from_ns && tick_ns < EPOCH_NS + c->foreign[i].to_ns)
+        if (tick_ns > EPOCH_NS + c->foreign[i].from_ns + off_ns &&
+            tick_ns < EPOCH_NS + c->foreign[i].to_ns - off_ns)
             world_fail(w,
                        "p%" PRIu64 " hands over tick %" PRId64
                        " of the time in which another program led",

@@ -45,14 +45,11 @@ static void short_pause(struct world *w, struct replica *r)
     sim_loop_pause(r->loop, w->now_ns + for_ns);
 }
 
-/* Somewhere in a handler. */
+/* Somewhere in a handler; excused when it comes. */
 static void stall(struct world *w, struct replica *r)
 {
     bool is_long = script_percent(w, 50);
     int64_t for_ns = is_long ? between(w, 1, 40) * SECOND : between(w, 1, 300) * MS;
-    script_mild(w, w->now_ns + 30 * SECOND, "stall");
-    if (is_long)
-        script_excuse(w, w->now_ns + 30 * SECOND + for_ns, "long stall");
     sim_loop_stall(r->loop, (uint32_t)between(w, 1, 60), for_ns);
 }
 
@@ -162,9 +159,8 @@ static void pause(struct world *w, struct replica *r)
 
 /* As its next batch is handed over. */
 static void pause_in_tick(struct world *w, struct replica *r)
-{
+{ /* excused when it comes */
     r->pause_in_tick_ns = between(w, 1, 60) * SECOND;
-    script_excuse(w, w->now_ns + w->settings->interval_ns + r->pause_in_tick_ns, "pause in a tick");
 }
 
 /* An NTP step, within what is promised of the clocks. */

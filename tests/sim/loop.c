@@ -10,7 +10,7 @@
  *
  * Invariant: timers never fire before their deadline on the loop's own clock.
  */
-#include "world.h"
+#include "script.h"
 
 #define BUSY_MIN_NS (20 * US)
 #define BUSY_MAX_NS (200 * US)
@@ -75,6 +75,10 @@ static void count_read(const struct loop *loop)
     s->spent_ns += s->stall_ns;
     world_trace(loop->world, "p%" PRIu64 " is held up in a handler for %" PRId64 " ms",
                 loop->replica->process, s->stall_ns / MS);
+    if (s->stall_ns <= 300 * MS)
+        script_mild(loop->world, sim_loop_world_ns(loop), "held up");
+    else
+        script_excuse(loop->world, sim_loop_world_ns(loop), "held up for long");
 }
 
 int64_t loop_boot_ns(const struct loop *loop)
