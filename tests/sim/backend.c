@@ -38,6 +38,7 @@ struct report {
     struct replica *replica;
     uint64_t id, process;
     int64_t tick_ns;
+    enum receiver_index receiver;
     enum outcome outcome;
 };
 
@@ -114,10 +115,15 @@ static void on_arrival(void *arg)
     world_trace(w, "backend: tick %" PRId64 " of p%" PRIu64 "%s", p->tick_ns, p->process,
                 p->outcome == OUTCOME_SENT ? "" : " refused");
     if (p->outcome == OUTCOME_SENT)
-        check_arrived(w, p->process, p->tick_ns);
+        check_arrived(w, p->receiver, p->process, p->tick_ns);
     p->answer.fn = on_answer;
     p->answer.arg = p;
     sim_loop_deliver(p->replica->loop, &p->answer, back_ns);
+}
+
+static enum receiver_index receiver_of(const struct batch *b)
+{
+    return str_eqz(b->origin.receiver_id, "dummy") ? RECEIVER_DUMMY : RECEIVER_CLUSTER;
 }
 
 static void send(struct sending *x)
@@ -130,6 +136,7 @@ static void send(struct sending *x)
     p->id = x->id;
     p->process = r->process;
     p->tick_ns = x->batch->origin.tick_ns;
+    p->receiver = receiver_of(x->batch);
     event_init(&p->arrival, on_arrival, p);
     world_at(w, &p->arrival, sim_loop_world_ns(r->loop) + net_latency(w, &r->link));
     loop_timer_set_after(&x->timer, REPEAT_MS * MS);
@@ -158,7 +165,9 @@ static void sim_consume(struct exporter *e, struct batch *take_batch)
     struct state *s = e->base.state;
     struct sender *sender = s->replica->sender;
     struct sending *x = mem_zalloc(sizeof *x);
-    check_handed_over(s->replica, take_batch->origin.tick_ns);
+    check_handed_over(s->replica, receiver_of(take_batch), take_batch->origin.tick_ns);
+    if (receiver_of(take_batch) == RECEIVER_CLUSTER)
+        cluster_read(s->replica, take_batch);
     x->id = sender->next_id++;
     x->exporter = e;
     x->batch = take_batch;

@@ -20,15 +20,19 @@ struct tick_record {
     int64_t tick_ns;
     uint64_t process; /* whose arrived first; 0: none yet */
 };
+/* What was seen of one receiver. */
+struct series {
+    struct tick_record *ticks; /* by time */
+    size_t tick_count, tick_cap;
+    int64_t last_handed_ns; /* newest tick of all that were handed over */
+    uint64_t last_handed_process;
+};
 struct check {
     struct excuse *excuses;
     size_t excuse_count, excuse_cap;
     struct excuse foreign[64];
     size_t foreign_count;
-    struct tick_record *ticks; /* by time */
-    size_t tick_count, tick_cap;
-    int64_t last_handed_ns; /* newest tick of all that were handed over */
-    uint64_t last_handed_process;
+    struct series series[RECEIVER_COUNT];
     char token_uid[64];
     int64_t token;
     uint64_t token_process, term_count;
@@ -128,27 +132,29 @@ void check_turn(struct world *w, struct replica *r)
 
 /* -- ticks -- */
 
-void check_handed_over(struct replica *r, int64_t tick_ns)
+void check_handed_over(struct replica *r, enum receiver_index receiver, int64_t tick_ns)
 {
     struct world *w = r->world;
     struct check *c = check_of(w);
+    struct series *x = &c->series[receiver];
+    int64_t *own_last_ns = &r->last_tick_ns[receiver];
     world_trace(w, "p%" PRIu64 " hands over tick %" PRId64, r->process, tick_ns);
     if (!replica_may_emit(r))
         world_fail(w, "p%" PRIu64 " hands over tick %" PRId64 " with its gate closed", r->process,
                    tick_ns);
-    if (tick_ns < r->last_tick_ns)
+    if (tick_ns < *own_last_ns)
         world_fail(w, "p%" PRIu64 " hands over tick %" PRId64 " after %" PRId64, r->process,
-                   tick_ns, r->last_tick_ns);
-    r->last_tick_ns = tick_ns;
+                   tick_ns, *own_last_ns);
+    *own_last_ns = tick_ns;
     if (r->pause_in_tick_ns > 0) {
         sim_loop_pause(r->loop, w->now_ns + r->pause_in_tick_ns);
         script_excuse(w, w->now_ns + r->pause_in_tick_ns, "paused in a tick");
     }
     r->pause_in_tick_ns = 0;
-    if (tick_ns <= c->last_handed_ns && c->last_handed_process != r->process)
+    if (tick_ns <= x->last_handed_ns && x->last_handed_process != r->process)
         world_fail(
             w, "p%" PRIu64 " hands over tick %" PRId64 ", but p%" PRIu64 " did so with %" PRId64,
-            r->process, tick_ns, c->last_handed_process, c->last_handed_ns);
+            r->process, tick_ns, x->last_handed_process, x->last_handed_ns);
     int64_t off_ns = w->settings->offset_ns_max;
     for (size_t i = 0; i < c->foreign_count; i++)
         if (tick_ns > EPOCH_NS + c->foreign[i].from_ns + off_ns &&
@@ -157,29 +163,29 @@ void check_handed_over(struct replica *r, int64_t tick_ns)
                        "p%" PRIu64 " hands over tick %" PRId64
                        " of the time in which another program led",
                        r->process, tick_ns);
-    c->last_handed_ns = tick_ns;
-    c->last_handed_process = r->process;
+    x->last_handed_ns = tick_ns;
+    x->last_handed_process = r->process;
 }
 
-void check_arrived(struct world *w, uint64_t process, int64_t tick_ns)
+void check_arrived(struct world *w, enum receiver_index receiver, uint64_t process, int64_t tick_ns)
 {
-    struct check *c = check_of(w);
-    size_t at = c->tick_count;
-    while (at > 0 && c->ticks[at - 1].tick_ns > tick_ns)
+    struct series *x = &check_of(w)->series[receiver];
+    size_t at = x->tick_count;
+    while (at > 0 && x->ticks[at - 1].tick_ns > tick_ns)
         at--;
-    if (at > 0 && c->ticks[at - 1].tick_ns == tick_ns) {
-        if (c->ticks[at - 1].process != process)
+    if (at > 0 && x->ticks[at - 1].tick_ns == tick_ns) {
+        if (x->ticks[at - 1].process != process)
             world_fail(w, "tick %" PRId64 " came from p%" PRIu64 " and from p%" PRIu64, tick_ns,
-                       c->ticks[at - 1].process, process);
+                       x->ticks[at - 1].process, process);
         return;
     }
-    if (c->tick_count == c->tick_cap) {
-        c->tick_cap = c->tick_cap == 0 ? 512 : c->tick_cap * 2;
-        c->ticks = mem_realloc(c->ticks, c->tick_cap * sizeof *c->ticks);
+    if (x->tick_count == x->tick_cap) {
+        x->tick_cap = x->tick_cap == 0 ? 512 : x->tick_cap * 2;
+        x->ticks = mem_realloc(x->ticks, x->tick_cap * sizeof *x->ticks);
     }
-    memmove(&c->ticks[at + 1], &c->ticks[at], (c->tick_count - at) * sizeof *c->ticks);
-    c->ticks[at] = (struct tick_record){.tick_ns = tick_ns, .process = process};
-    c->tick_count++;
+    memmove(&x->ticks[at + 1], &x->ticks[at], (x->tick_count - at) * sizeof *x->ticks);
+    x->ticks[at] = (struct tick_record){.tick_ns = tick_ns, .process = process};
+    x->tick_count++;
 }
 
 /* A time of the wall clocks, which may be off. */
@@ -189,9 +195,8 @@ static bool tick_is_excused(const struct world *w, int64_t tick_ns)
     return check_is_excused(w, EXCUSED_TICKS, at_ns - off_ns, at_ns + off_ns);
 }
 
-static void check_missing(struct world *w)
+static void check_missing(struct world *w, const struct series *c)
 {
-    const struct check *c = check_of(w);
     int64_t interval_ns = w->settings->interval_ns;
     for (size_t i = 1; i < c->tick_count && !w->failed; i++) {
         int64_t before_ns = c->ticks[i - 1].tick_ns, after_ns = c->ticks[i].tick_ns;
@@ -315,12 +320,15 @@ void check_end(struct world *w)
         open += w->replicas[i] != NULL && replica_may_emit(w->replicas[i]);
     if (open != 1)
         world_fail(w, "%d gates are open at the end", open);
-    check_missing(w);
+    for (size_t i = 0; i < RECEIVER_COUNT; i++)
+        if (i == RECEIVER_DUMMY || w->cluster != NULL)
+            check_missing(w, &check_of(w)->series[i]);
 }
 
 uint64_t check_tick_count(const struct world *w)
 {
-    return check_of(w)->tick_count;
+    const struct check *c = check_of(w);
+    return c->series[RECEIVER_DUMMY].tick_count + c->series[RECEIVER_CLUSTER].tick_count;
 }
 
 uint64_t check_term_count(const struct world *w)

@@ -16,13 +16,11 @@
 #define PODS_PATH "/api/v1/namespaces/default/pods"
 #define SETTLE_NS (5 * SECOND)
 
-enum { PODS_MAX = 4096, LIVING_MAX = 25 };
+enum { LIVING_MAX = 25 };
 
 struct pod {
     char uid[40];
     int64_t created_ns, deleted_ns; /* INT64_MAX: it lives */
-    uint64_t seen_process;          /* whose latest tick it was seen in */
-    int64_t seen_tick_ns;
 };
 struct cluster {
     struct pod pods[PODS_MAX];
@@ -100,6 +98,11 @@ void cluster_new(struct world *w)
 
 /* -- ticks -- */
 
+static bool was_seen(const struct replica *r, size_t index)
+{
+    return (r->cluster_seen[index / 64] >> (index % 64) & 1) != 0;
+}
+
 static void judge(struct replica *r)
 {
     struct world *w = r->world;
@@ -111,17 +114,16 @@ static void judge(struct replica *r)
     c->judged++;
     for (size_t i = 0; i < c->count; i++) {
         const struct pod *p = &c->pods[i];
-        bool seen = p->seen_process == r->process && p->seen_tick_ns == tick_ns;
-        if (p->created_ns < begun_ns - SETTLE_NS && p->deleted_ns > begun_ns && !seen)
+        if (p->created_ns < begun_ns - SETTLE_NS && p->deleted_ns > begun_ns && !was_seen(r, i))
             world_fail(w, "tick %" PRId64 " of p%" PRIu64 " does not have pod %zu", tick_ns,
                        r->process, i);
-        if (p->deleted_ns < begun_ns - SETTLE_NS && seen)
+        if (p->deleted_ns < begun_ns - SETTLE_NS && was_seen(r, i))
             world_fail(w, "tick %" PRId64 " of p%" PRIu64 " has pod %zu, deleted at %.3f", tick_ns,
                        r->process, i, (double)p->deleted_ns / 1e9);
     }
 }
 
-static void see(struct replica *r, const struct resource *resource, int64_t tick_ns)
+static void see(struct replica *r, const struct resource *resource)
 {
     struct cluster *c = r->world->cluster;
     str uid = STR_NONE;
@@ -129,11 +131,9 @@ static void see(struct replica *r, const struct resource *resource, int64_t tick
         if (str_eqz(resource->attributes.items[i].key, "k8s.pod.uid"))
             uid = resource->attributes.items[i].value.text;
     for (size_t i = 0; uid.len > 0 && i < c->count; i++) {
-        struct pod *p = &c->pods[i];
-        if (!str_eqz(uid, p->uid))
+        if (!str_eqz(uid, c->pods[i].uid))
             continue;
-        p->seen_process = r->process;
-        p->seen_tick_ns = tick_ns;
+        r->cluster_seen[i / 64] |= UINT64_C(1) << (i % 64);
         return;
     }
     if (uid.len > 0)
@@ -144,11 +144,13 @@ void cluster_read(struct replica *r, const struct batch *batch)
 {
     int64_t tick_ns = batch->origin.tick_ns;
     if (tick_ns != r->cluster_tick_ns) {
-        if (r->cluster_tick_ns != 0)
+        /* Only a tick that is followed by the next one was surely finished. */
+        if (tick_ns == r->cluster_tick_ns + r->world->settings->interval_ns)
             judge(r);
         r->cluster_tick_ns = tick_ns;
         r->cluster_begun_ns = r->world->now_ns;
+        memset(r->cluster_seen, 0, sizeof r->cluster_seen);
     }
     for (const struct resource *x = batch->resources; x != NULL; x = x->next)
-        see(r, x, tick_ns);
+        see(r, x);
 }

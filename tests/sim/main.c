@@ -23,7 +23,7 @@ struct options {
     bool one, trace, logs, stop_at_first, quiet;
 };
 struct totals {
-    uint64_t failed, ticks, terms, requests, events;
+    uint64_t failed, ticks, terms, requests, events, traces;
     int64_t simulated_ns;
 };
 struct job {
@@ -143,6 +143,7 @@ static void finish(const struct options *o, struct totals *t, uint64_t seed,
         snprintf(out->failure, sizeof out->failure, "it took %ld MiB of memory",
                  usage->ru_maxrss / 1024);
     }
+    t->traces += out->trace_hash; /* whatever the order */
     t->ticks += out->tick_count;
     t->terms += out->term_count;
     t->requests += out->request_count;
@@ -200,9 +201,10 @@ static int run_many(const struct options *o)
            simulated_s = (double)t.simulated_ns / 1e9;
     printf("seeds %" PRIu64 " to %" PRIu64 ": %" PRIu64
            " failed; %.0f h simulated in %.1f s, %.0f times as fast as real time\n"
-           "%" PRIu64 " ticks, %" PRIu64 " terms, %" PRIu64 " requests, %" PRIu64 " events\n",
+           "%" PRIu64 " ticks, %" PRIu64 " terms, %" PRIu64 " requests, %" PRIu64
+           " events; all traces %016" PRIx64 "\n",
            o->first, o->first + next - 1, t.failed, simulated_s / 3600, real_s,
-           simulated_s / real_s, t.ticks, t.terms, t.requests, t.events);
+           simulated_s / real_s, t.ticks, t.terms, t.requests, t.events, t.traces);
     return t.failed > 0 ? 1 : 0;
 }
 

@@ -15,7 +15,8 @@
 #include "receivers/receivers.h"
 #include "service/service_internal.h"
 
-static const struct receiver_type *const receivers[] = {&dummy_receiver, NULL};
+static const struct receiver_type *const receivers[] = {&dummy_receiver, &k8s_cluster_receiver,
+                                                        NULL};
 static const struct processor_type *const processors[] = {NULL};
 static const struct exporter_type *const exporters[] = {&sim_exporter, NULL};
 static const struct extension_type *const extensions[] = {&leader_elector_extension, NULL};
@@ -48,15 +49,22 @@ static char *make_yaml(const struct settings_of_seed *s, bool logs)
                "    retry_period: %" PRId64 "ms\n    safety_margin: %" PRId64
                "ms\n    standby: warm\n",
                s->lease_ns / MS, s->deadline_ns / MS, s->retry_ns / MS, s->margin_ns / MS);
-    buf_printf(
-        &b,
-        "receivers:\n  dummy: {interval: %" PRId64 "ms, allow_short_interval: true, "
-        "k8s_leader_elector: k8s_leader_elector}\n"
-        "exporters: {sim: {}}\n"
-        "service:\n  extensions: [k8s_leader_elector]\n"
-        "  pipelines: {metrics: {receivers: [dummy], exporters: [sim]}, logs: {receivers: [dummy], exporters: [sim]}}\n"
-        "  telemetry: {logs: {level: %s}, metrics: {level: none}}\n",
-        s->interval_ns / MS, logs ? "debug" : "error");
+    buf_printf(&b,
+               "receivers:\n  dummy: {interval: %" PRId64 "ms, allow_short_interval: true, "
+               "k8s_leader_elector: k8s_leader_elector}\n",
+               s->interval_ns / MS);
+    if (s->has_cluster)
+        buf_printf(&b,
+                   "  k8s_cluster: {auth_type: none, collection_interval: %" PRId64
+                   "ms, k8s_leader_elector: k8s_leader_elector}\n",
+                   s->interval_ns / MS);
+    buf_printf(&b,
+               "exporters: {sim: {}}\n"
+               "service:\n  extensions: [k8s_leader_elector]\n"
+               "  pipelines:\n    metrics: {receivers: [dummy%s], exporters: [sim]}\n"
+               "    logs: {receivers: [dummy], exporters: [sim]}\n"
+               "  telemetry: {logs: {level: %s}, metrics: {level: none}}\n",
+               s->has_cluster ? ", k8s_cluster" : "", logs ? "debug" : "error");
     size_t len;
     return buf_take(&b, &len);
 }

@@ -58,6 +58,7 @@ const struct settings_of_seed *script_settings(uint64_t seed, int64_t duration_n
     s->offset_ns_max = offsets_ns[chance_below(&c, COUNT_OF(offsets_ns))];
     s->lag_ns = chance_percent(&c, 30) ? chance_between(&c, 10, 1500) * MS : 0;
     s->fault_gap_ns = chance_between(&c, 1, 10) * chance_between(&c, 10, 60) * SECOND;
+    s->has_cluster = chance_percent(&c, 25);
     s->same_pods = chance_percent(&c, 50);
     for (size_t i = 0; i < fault_count; i++)
         if (chance_percent(&c, faults[i].sort == HARD ? 30 : 60))

@@ -161,6 +161,8 @@ void world_run(uint64_t seed, int64_t duration_ns, bool print_trace, bool print_
     server_new(w);
     backend_new(w);
     check_new(w);
+    if (w->settings->has_cluster)
+        cluster_new(w);
     script_new(w);
     while (!w->failed && w->heap_count > 0 && w->heap[0]->at_ns <= w->end_ns) {
         struct event *e = w->heap[0];

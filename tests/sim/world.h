@@ -28,7 +28,8 @@
 /* Wall time at world time 0: some day at noon. */
 #define EPOCH_NS (INT64_C(1767268800) * SECOND)
 
-enum { SLOTS_MAX = 16, USER_ADMIN = 1 };
+enum { SLOTS_MAX = 16, PODS_MAX = 4096 };
+enum receiver_index { RECEIVER_DUMMY, RECEIVER_CLUSTER, RECEIVER_COUNT };
 
 /* -- randomness: streams that do not disturb each other -- */
 struct chance {
@@ -125,6 +126,7 @@ struct settings_of_seed {
     int64_t fault_gap_ns;      /* mean time between faults */
     uint64_t faults;           /* bit i: the fault i of faults.c */
     int64_t lag_ns;            /* events of watches are late by up to so much, always */
+    bool has_cluster;          /* a k8s_cluster receiver beside the dummy */
     bool same_pods;            /* a crashed process comes back in its pod */
     int backend_delay_ms;
 };
@@ -218,9 +220,10 @@ struct replica {
     int64_t offset_ns;     /* of the wall clock */
     uint64_t term_seen, lost_seen;
     int64_t pause_in_tick_ns; /* > 0: it stops for so long when it hands the next batch over */
-    int64_t last_tick_ns;  /* handed over */
+    int64_t last_tick_ns[RECEIVER_COUNT]; /* handed over */
     struct sender *sender; /* backend.c */
     int64_t cluster_tick_ns, cluster_begun_ns; /* the tick of k8s_cluster that is being read */
+    uint64_t cluster_seen[PODS_MAX / 64];      /* pods in it */
     struct parcel begin, signal;
     bool signal_is_reload, signal_pending;
 };
@@ -245,8 +248,8 @@ void backend_trouble(struct world *w, enum backend_trouble kind, int64_t until_n
 void check_new(struct world *w);
 void check_excuse(struct world *w, enum excused what, int64_t from_ns, int64_t to_ns, const char *why);
 void check_turn(struct world *w, struct replica *r);           /* after each turn of a replica */
-void check_handed_over(struct replica *r, int64_t tick_ns);    /* a batch of a tick came out of the fan-out */
-void check_arrived(struct world *w, uint64_t process, int64_t tick_ns);
+void check_handed_over(struct replica *r, enum receiver_index receiver, int64_t tick_ns);    /* a batch of a tick came out of the fan-out */
+void check_arrived(struct world *w, enum receiver_index receiver, uint64_t process, int64_t tick_ns);
 bool check_is_excused(const struct world *w, enum excused what, int64_t from_ns, int64_t to_ns);
 void check_foreign_term(struct world *w, int64_t from_ns, int64_t to_ns);
 void check_lease_write(struct world *w, str path, str body);
