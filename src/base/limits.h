@@ -87,6 +87,7 @@
 /* -- election -- */
 #define LIMIT_LEASE_DURATION_S 86400           /* as configured: a crash stops collection for so long; the API's bound is 2^31 - 1 */
 #define LIMIT_IDENTITY_BYTES 512               /* of a holder, as configured: the Lease is written every two seconds */
+#define LIMIT_HANDOVER_WAIT_S 600              /* as configured: a stop is prolonged by it; Kubernetes waits 30 s unless told otherwise */
 #define LIMIT_NOTE_BYTES (4 * KIB)             /* the hand-over note: every watcher of the Lease gets it with each renewal */
 
 /* -- telemetry -- */
@@ -112,6 +113,7 @@
 #define LIMIT_TICK_TIMER_MS 1000               /* a timer for a tick is never set further ahead: the wall clock may step */
 #define LIMIT_TICKS_CAUGHT_UP 5                /* overdue ticks emitted after a hand-over in order; more missing ones were an outage */
 #define LIMIT_NOTE_AHEAD_MS 5000               /* a note further in the future (and than one interval) has a wrong clock */
+#define LIMIT_HANDOVER_LOOK_MS 20              /* at a stop: between two looks whether the next leader is ready */
 #define LIMIT_STOP_ACKNOWLEDGE_MS 500          /* at a stop: finish ticks and wait for what is in flight before the Lease goes */
 #define LIMIT_STOP_QUIESCE_MS 2500             /* at a stop: extensions let go; an elector needs at most 2 s for its release */
 #define LIMIT_STOP_DRAIN_MS 5000               /* at a stop: exporters send what they hold; well inside Kubernetes' 30 s */

@@ -164,7 +164,8 @@ void migration_advise(const struct migration *p)
                        "%.*s keeps the Lease, so that old and new replicas exclude each other. The "
                        "old Role serves; the least in namespace %.*s is {apiGroups: "
                        "[coordination.k8s.io], resources: [leases], resourceNames: [%.*s], verbs: "
-                       "[get, watch, update]} and the same without resourceNames for create",
+                       "[get, watch, update]}, the same for that name with -standby behind it, and "
+                       "create without resourceNames",
                        STR_ARG(lease->extension_id),
                        STR_ARG(setting_text(lease, SETTING_LEASE_NAMESPACE)), (int)b.len, b.data);
         buf_deinit(&b);

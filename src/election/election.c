@@ -9,7 +9,8 @@
  *  - gate_ns never lies beyond send time of a successful write + recorded duration - margin.
  *  - one call at a time; its send time is taken before it leaves.
  *  - a version that is not newer than what is known changes nothing, unless it comes from our own read or write.
- *  - no event ends candidacy but EVENT_STOP.
+ *  - no event ends candidacy but EVENT_STOP; a yield only interrupts it, for one duration at most.
+ *  - who rested claims nothing before it has looked again, and a Lease that is missing then was deleted.
  *
  * Compatible with client-go's tools/leaderelection on the same Lease (recorded durations, the form of a release).
  */
@@ -22,6 +23,8 @@
 #define RETRY_FIRST_NS (50 * MS)
 /* After a lost race the watch tells who won; if it does not, we read. */
 #define RACE_WAIT_NS (500 * MS)
+/* With `keep` the gate is moved on by the retry period, at least so much: longer than a busy machine holds a process up. */
+#define KEEP_MIN_NS SECOND
 /* RBAC is mended by people. */
 #define FORBIDDEN_RETRY_NS (5 * SECOND)
 /* How long a stop waits for the renewal under way before it cancels it, and for everything. */
@@ -119,6 +122,26 @@ static void close_gate(struct election *m)
     m->gate_reported_open = false;
 }
 
+static bool may_claim(const struct election *m, int64_t now_ns)
+{
+    return m->mode == MODE_CAMPAIGN && !m->asleep && now_ns >= m->hold_back_ns;
+}
+
+static int64_t poll_delay_ns(const struct election *m)
+{
+    /* One that is missing is looked for often: what is not seen for long must be waited out again. */
+    if (m->config.poll_ns == 0 || (m->seen && !m->present))
+        return m->config.retry_period_ns;
+    int64_t spread_ns = m->config.poll_ns * 2 / 5;
+    return m->config.poll_ns - spread_ns / 2 + (int64_t)(m->random % (uint64_t)(spread_ns + 1));
+}
+
+/* Are reads so far apart that knowledge may be older than a poller's usually is? */
+static bool looked_lately(const struct election *m, int64_t now_ns)
+{
+    return m->watch_up || now_ns - m->looked_ns <= m->config.retry_period_ns * 3 / 2;
+}
+
 /* ---- what is known of the Lease ---- */
 
 /* When a candidate that only watches may claim what it sees. */
@@ -150,6 +173,8 @@ static void learn(struct election *m, const struct election_lease *lease, int64_
     m->lease = *lease;
     m->seen = m->present = true;
     m->confirming = false;
+    m->learned_ns = now_ns;
+    m->gone_ns = 0;
 }
 
 static void follow(struct election *m, int64_t now_ns, struct election_actions *out)
@@ -158,8 +183,8 @@ static void follow(struct election *m, int64_t now_ns, struct election_actions *
     m->claim_at_ns = claim_time_ns(m, now_ns);
     act_never(m);
     if (!m->watch_up)
-        act_later(m, CALL_GET, now_ns + m->config.retry_period_ns);
-    if (m->claim_at_ns <= now_ns)
+        act_later(m, CALL_GET, now_ns + poll_delay_ns(m));
+    if (m->claim_at_ns <= now_ns && may_claim(m, now_ns))
         report(out, REPORT_FREE);
 }
 
@@ -167,13 +192,15 @@ static void follow(struct election *m, int64_t now_ns, struct election_actions *
 static void claim_if_due(struct election *m, int64_t now_ns, struct election_actions *out)
 {
     if (m->state != ELECTION_FOLLOWING || m->call != CALL_NONE || out->call != CALL_NONE ||
-        now_ns < m->claim_at_ns)
+        now_ns < m->claim_at_ns || !may_claim(m, now_ns))
         return;
     if (m->act_at_ns <= now_ns && m->act_call == CALL_GET)
         return; /* a read goes first: we know that our knowledge is old */
-    if (!m->present && m->seen && !m->confirming) {
+    bool in_doubt = m->seen && (!m->present || !looked_lately(m, now_ns));
+    if (in_doubt && !m->confirming) {
         /* A creation cannot say which state it is based on, as an update does: look again, so that what happened while this process
-         * or its watch was held up is known. */
+         * or its watch was held up is known. An update on old knowledge would only be refused; among many that read seldom, most
+         * would try in vain. */
         m->confirming = true;
         start_call(m, CALL_GET, now_ns, out);
         return;
@@ -210,7 +237,9 @@ static void leader_sees(struct election *m, const struct election_lease *lease, 
     /* Still our name, but another hand shortened it: others go by what stands there, so the gate does too, and we write again. */
     if (lease->duration_ns < m->config.duration_ns) {
         report(out, REPORT_EDITED);
-        m->gate_ns = min_i64(m->gate_ns, gate_after(m, m->renewed_ns, lease->duration_ns));
+        m->lease_gate_ns =
+            min_i64(m->lease_gate_ns, gate_after(m, m->renewed_ns, lease->duration_ns));
+        m->gate_ns = min_i64(m->gate_ns, m->lease_gate_ns);
         act_later(m, CALL_RENEW, now_ns);
     }
 }
@@ -219,10 +248,15 @@ static void observe(struct election *m, const struct election_lease *lease, bool
                     int64_t now_ns, struct election_actions *out)
 {
     bool newer = !m->seen || lease->version > m->lease.version;
+    bool woke = m->asleep;
+    if (newer || authoritative || lease->version == m->lease.version) {
+        m->asleep = false;
+        m->looked_ns = now_ns;
+    }
     /* A read that shows less than we knew when we asked: a restored etcd. Less than we know now may just be late. */
     bool back_in_time = authoritative && m->seen && lease->version < m->call_version;
     if (!newer && !back_in_time) {
-        if (m->state == ELECTION_FOLLOWING && authoritative)
+        if (m->state == ELECTION_FOLLOWING && (authoritative || (woke && !m->asleep)))
             follow(m, now_ns, out);
         return;
     }
@@ -238,6 +272,8 @@ static void observe(struct election *m, const struct election_lease *lease, bool
         lease->holder == HOLDER_OTHER || (lease->holder == HOLDER_TWIN && !m->config.may_take_back);
     if (foreign && lease->holder_hash != holder_before)
         report(out, REPORT_FOLLOWING);
+    if (foreign)
+        m->hold_back_ns = 0;
     if (m->state == ELECTION_LEARNING || m->state == ELECTION_FOLLOWING)
         follow(m, now_ns, out);
     /* CLAIMING: the answer of our write decides. RELEASING: the same. */
@@ -258,9 +294,10 @@ static void observe_absent(struct election *m, int64_t now_ns, struct election_a
         m->promised_ns = max_i64(m->promised_ns, now_ns + m->longest_ns);
         m->confirming = false;
     }
-    m->absent_ns = now_ns;
+    m->absent_ns = m->looked_ns = now_ns;
+    m->asleep = false;
     /* Only who may act now can recreate it at once: after our gate passed, somebody else may have led. */
-    if (m->state == ELECTION_LEADING && election_may_act(m, now_ns))
+    if (m->state == ELECTION_LEADING && election_may_act(m, now_ns) && now_ns < m->lease_gate_ns)
         act_later(m, CALL_CREATE, now_ns);
     else if (m->state == ELECTION_LEADING)
         lose(m, REPORT_LOST_FOREIGN, now_ns, out);
@@ -290,7 +327,8 @@ static void write_succeeded(struct election *m, const struct election_lease *lea
         learn(m, lease, now_ns);
     m->state = ELECTION_LEADING;
     m->renewed_ns = sent_ns;
-    m->gate_ns = gate_after(m, sent_ns, m->lease.duration_ns);
+    m->gate_ns = m->lease_gate_ns = gate_after(m, sent_ns, m->lease.duration_ns);
+    m->kept = false;
     act_later(m, CALL_RENEW, sent_ns + election_renew_interval_ns(&m->config));
     if (now_ns >= m->gate_ns) { /* the answer came too late to be of use; renew at once */
         act_later(m, CALL_RENEW, now_ns);
@@ -367,10 +405,27 @@ static void finish_stop(struct election *m)
     m->claim_at_ns = INT64_MAX;
 }
 
-static void finish_release(struct election *m, bool released, struct election_actions *out)
+/* After a yield: a candidate again, who lets others go first. */
+static void finish_yield(struct election *m, bool sure, int64_t now_ns,
+                         struct election_actions *out)
 {
-    finish_stop(m);
+    if (m->hold_back_ns != 0) /* nobody else has led meanwhile */
+        m->hold_back_ns = now_ns + m->config.duration_ns;
+    follow(m, now_ns, out);
+    if (!m->seen)
+        m->state = ELECTION_LEARNING;
+    if (!sure)
+        act_later(m, CALL_GET, now_ns);
+}
+
+static void finish_release(struct election *m, bool released, int64_t now_ns,
+                           struct election_actions *out)
+{
     report(out, released ? REPORT_RELEASED : REPORT_RELEASE_FAILED);
+    if (m->stop_requested)
+        finish_stop(m);
+    else
+        finish_yield(m, released, now_ns, out);
 }
 
 static void release_done(struct election *m, enum election_call call,
@@ -378,11 +433,18 @@ static void release_done(struct election *m, enum election_call call,
                          struct election_actions *out)
 {
     if (call == CALL_RELEASE && event->outcome == CALL_OK) {
-        finish_release(m, true, out);
+        if (event->lease.version > m->lease.version)
+            learn(m, &event->lease, now_ns);
+        finish_release(m, true, now_ns, out);
         return;
     }
-    if ((call == CALL_CLAIM || call == CALL_CREATE) && event->outcome == CALL_CONFLICT) {
-        finish_stop(m); /* somebody else was faster: nothing of ours is there */
+    bool not_written = event->outcome == CALL_CONFLICT || event->outcome == CALL_REFUSED ||
+                       event->outcome == CALL_FORBIDDEN;
+    if ((call == CALL_CLAIM || call == CALL_CREATE) && not_written) { /* nothing of ours is there */
+        if (m->stop_requested)
+            finish_stop(m);
+        else
+            finish_yield(m, false, now_ns, out);
         return;
     }
     if (event->outcome == CALL_OK) { /* a renewal or a read that was under way */
@@ -391,11 +453,14 @@ static void release_done(struct election *m, enum election_call call,
         if (m->lease.holder == HOLDER_ME)
             start_call(m, CALL_RELEASE, now_ns, out);
         else
-            finish_release(m, false, out);
+            finish_release(m, false, now_ns, out);
         return;
     }
     if (call == CALL_GET && event->outcome == CALL_NOT_FOUND) { /* there is nothing to release */
-        finish_release(m, true, out);
+        m->present = false;
+        m->absent_ns = now_ns;
+        m->promised_ns = max_i64(m->promised_ns, now_ns + m->longest_ns);
+        finish_release(m, true, now_ns, out);
         return;
     }
     m->failure_count++;
@@ -443,23 +508,19 @@ static void call_done(struct election *m, const struct election_event *event, in
         call_failed(m, call, event, now_ns);
 }
 
-/* ---- stop ---- */
+/* ---- stop, yield ---- */
 
-static void stop(struct election *m, int64_t now_ns, struct election_actions *out)
+/* Is there, or may there be, a record with our name? */
+static bool has_something(const struct election *m)
 {
-    if (m->state == ELECTION_STOPPED || m->stop_requested)
-        return;
-    m->stop_requested = true;
     bool ours =
         m->state == ELECTION_LEADING || (m->seen && m->present && m->lease.holder == HOLDER_ME);
-    bool claiming = m->state == ELECTION_CLAIMING; /* it may succeed: then it must be given back */
-    close_gate(m);
-    if (!m->config.release || (!ours && !claiming)) {
-        out->cancel = m->call != CALL_NONE;
-        m->call = CALL_NONE;
-        finish_stop(m);
-        return;
-    }
+    return ours ||
+           m->state == ELECTION_CLAIMING; /* a claim may succeed: then it must be given back */
+}
+
+static void begin_release(struct election *m, int64_t now_ns, struct election_actions *out)
+{
     m->state = ELECTION_RELEASING;
     m->stop_deadline_ns = now_ns + STOP_WAIT_NS;
     act_never(m);
@@ -469,7 +530,86 @@ static void stop(struct election *m, int64_t now_ns, struct election_actions *ou
         act_later(m, CALL_RELEASE, now_ns + STOP_CALL_WAIT_NS);
 }
 
+static void stop(struct election *m, int64_t now_ns, struct election_actions *out)
+{
+    if (m->state == ELECTION_STOPPED || m->stop_requested)
+        return;
+    m->stop_requested = true;
+    if (m->state == ELECTION_RELEASING) /* a yield, which ends as a stop now */
+        return;
+    bool release = m->config.release && has_something(m);
+    close_gate(m);
+    if (release) {
+        begin_release(m, now_ns, out);
+        return;
+    }
+    out->cancel = m->call != CALL_NONE;
+    m->call = CALL_NONE;
+    finish_stop(m);
+}
+
+static void yield(struct election *m, int64_t now_ns, struct election_actions *out)
+{
+    if (m->state == ELECTION_STOPPED || m->state == ELECTION_RELEASING || !has_something(m))
+        return;
+    m->hold_back_ns = now_ns + STOP_WAIT_NS + m->config.duration_ns;
+    close_gate(m);
+    begin_release(m, now_ns, out);
+}
+
+/* ---- the mode, and proofs ---- */
+
+static void change_mode(struct election *m, enum election_mode mode, bool existed, int64_t now_ns)
+{
+    bool rested = m->mode == MODE_REST;
+    m->mode = mode;
+    bool unseen = existed && !m->seen;
+    if (unseen) { /* as if it had been seen: a record without a version, that anything replaces */
+        m->seen = m->present = true;
+        m->longest_ns = m->config.duration_ns;
+        m->promised_ns = now_ns + m->longest_ns;
+    }
+    bool standby = m->state == ELECTION_LEARNING || m->state == ELECTION_FOLLOWING;
+    if ((!rested && !unseen) || mode == MODE_REST || !standby)
+        return;
+    m->asleep = true;
+    m->confirming = false;
+    /* A record that is still the same counts from when it was seen; of an absence nothing is left. */
+    m->absent_ns = INT64_MIN / 2;
+    m->claim_at_ns = m->seen ? claim_time_ns(m, now_ns) : INT64_MAX;
+    if (m->call == CALL_NONE) /* in case the watch gives no answer */
+        act_later(m, CALL_GET, now_ns + RACE_WAIT_NS);
+}
+
+static void proven(struct election *m, const struct election_event *event, int64_t now_ns)
+{
+    bool still_so = m->seen && m->present && m->lease.uid == event->lease.uid &&
+                    m->lease.version == event->lease.version && m->lease.holder != HOLDER_ME;
+    if (!still_so || event->gone_ns >= m->promised_ns)
+        return;
+    m->gone_ns = m->promised_ns = event->gone_ns;
+    if (m->state == ELECTION_FOLLOWING)
+        m->claim_at_ns = max_i64(now_ns, event->gone_ns);
+}
+
 /* ---- timers ---- */
+
+static int64_t keep_step_ns(const struct election *m)
+{
+    return max_i64(m->config.retry_period_ns, KEEP_MIN_NS);
+}
+
+/* Only an open gate is moved: one that is found closed was not looked after, for this process did not run. */
+static void keep_open(struct election *m, int64_t now_ns, struct election_actions *out)
+{
+    bool open = m->state == ELECTION_LEADING && m->gate_reported_open && now_ns < m->gate_ns;
+    if (!m->config.keep || !open || m->gate_ns - now_ns > keep_step_ns(m) / 2)
+        return;
+    m->gate_ns = now_ns + keep_step_ns(m);
+    if (!m->kept)
+        report(out, REPORT_KEPT);
+    m->kept = true;
+}
 
 static void pass_deadlines(struct election *m, int64_t now_ns, struct election_actions *out)
 {
@@ -485,7 +625,7 @@ static void pass_deadlines(struct election *m, int64_t now_ns, struct election_a
     if (m->state == ELECTION_RELEASING && now_ns >= m->stop_deadline_ns) {
         out->cancel = m->call != CALL_NONE;
         m->call = CALL_NONE;
-        finish_release(m, false, out);
+        finish_release(m, false, now_ns, out);
     }
 }
 
@@ -500,7 +640,23 @@ static void act_if_due(struct election *m, int64_t now_ns, struct election_actio
     }
     if (m->call != CALL_NONE)
         return;
+    /* What was seen since a claim went out may be somebody else's, who is not to be released. */
+    if (m->act_call == CALL_RELEASE && m->lease.holder != HOLDER_ME &&
+        m->lease.version != m->call_version)
+        m->act_call = CALL_GET;
     start_call(m, m->act_call, now_ns, out);
+}
+
+/* One that rests asks nothing, whatever it was about to ask. A claim under way ends as it ends. */
+static void rest(struct election *m, struct election_actions *out)
+{
+    if (m->mode != MODE_REST || (m->state != ELECTION_LEARNING && m->state != ELECTION_FOLLOWING))
+        return;
+    act_never(m);
+    if (m->call == CALL_GET && out->call == CALL_NONE) {
+        out->cancel = true;
+        m->call = CALL_NONE;
+    }
 }
 
 static int64_t next_wake_ns(const struct election *m)
@@ -510,14 +666,16 @@ static int64_t next_wake_ns(const struct election *m)
         return wake_ns;
     if (m->gate_reported_open)
         wake_ns = min_i64(wake_ns, m->gate_ns);
+    if (m->gate_reported_open && m->config.keep)
+        wake_ns = min_i64(wake_ns, m->gate_ns - keep_step_ns(m) / 2);
     if (m->state == ELECTION_LEADING && !m->deadline_reported)
         wake_ns = min_i64(wake_ns, m->renewed_ns + m->config.renew_deadline_ns);
     if (m->state == ELECTION_RELEASING)
         wake_ns = min_i64(wake_ns, min_i64(m->stop_deadline_ns, m->act_at_ns));
     if (m->call == CALL_NONE) {
         wake_ns = min_i64(wake_ns, m->act_at_ns);
-        if (m->state == ELECTION_FOLLOWING)
-            wake_ns = min_i64(wake_ns, m->claim_at_ns);
+        if (m->state == ELECTION_FOLLOWING && m->mode == MODE_CAMPAIGN && !m->asleep)
+            wake_ns = min_i64(wake_ns, max_i64(m->claim_at_ns, m->hold_back_ns));
     }
     return wake_ns;
 }
@@ -530,8 +688,8 @@ static void watch_changed(struct election *m, bool up, int64_t now_ns)
     if (!standby)
         return;
     if (!up && m->act_at_ns == INT64_MAX)
-        act_later(m, CALL_GET, m->seen ? now_ns + m->config.retry_period_ns : now_ns);
-    else if (up && m->act_call == CALL_GET && m->seen && m->failure_count == 0)
+        act_later(m, CALL_GET, m->seen ? now_ns + poll_delay_ns(m) : now_ns);
+    else if (up && m->act_call == CALL_GET && m->seen && !m->asleep && m->failure_count == 0)
         act_never(m);
 }
 
@@ -539,6 +697,7 @@ void election_step(struct election *m, const struct election_event *event, int64
                    struct election_actions *out)
 {
     *out = (struct election_actions){.call = CALL_NONE};
+    m->random = event->random;
     switch (event->kind) {
     case EVENT_START: /* a read, in case the watch gives no answer */
         act_later(m, CALL_GET, now_ns + RACE_WAIT_NS);
@@ -570,8 +729,25 @@ void election_step(struct election *m, const struct election_event *event, int64
     case EVENT_STOP:
         stop(m, now_ns, out);
         break;
+    case EVENT_YIELD:
+        yield(m, now_ns, out);
+        break;
+    case EVENT_CAMPAIGN:
+    case EVENT_HOLD:
+    case EVENT_REST:
+        change_mode(m,
+                    event->kind == EVENT_CAMPAIGN ? MODE_CAMPAIGN
+                    : event->kind == EVENT_HOLD   ? MODE_HOLD
+                                                  : MODE_REST,
+                    event->existed, now_ns);
+        break;
+    case EVENT_PROVEN:
+        proven(m, event, now_ns);
+        break;
     }
+    keep_open(m, now_ns, out);
     pass_deadlines(m, now_ns, out);
+    rest(m, out);
     act_if_due(m, now_ns, out);
     claim_if_due(m, now_ns, out);
     out->wake_ns = next_wake_ns(m);

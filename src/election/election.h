@@ -8,12 +8,17 @@
  *   FOLLOWING  somebody else holds it, or nobody may claim yet; claim_at_ns says when -> CLAIMING
  *   CLAIMING   our create or update is under way  -> LEADING, FOLLOWING
  *   LEADING    the last known record is ours      -> FOLLOWING, RELEASING, STOPPED
- *   RELEASING  giving it up                       -> STOPPED
+ *   RELEASING  giving it up                       -> STOPPED, or FOLLOWING after a yield
  *   STOPPED    no candidate
+ *
+ * Beside the state there is a mode, which the caller sets: a candidate that CAMPAIGNS claims what is free; one that HOLDs only
+ * looks; one that RESTs asks nothing at all and keeps what it knows. The mode changes nothing while leading.
  *
  * The gate is a deadline: this candidate may act while now < gate_ns, where
  *   gate_ns = send time of the last successful write + min(our duration, recorded duration) - safety margin.
  * It can pass while the state is still LEADING (renewals fail, nobody else has claimed): then a later success opens it again.
+ * With `keep` it is moved on, bit by bit, while renewals fail: a process that was paused for longer than such a bit finds it closed
+ * as ever, and must hear from the API server before it acts again.
  *
  * Every write carries the resourceVersion and uid that were last seen, so that a claim on old knowledge is refused by the
  * server; a refused or unanswered write is followed by a read.
@@ -29,8 +34,10 @@ struct election_config {
     int64_t retry_period_ns;
     int64_t margin_ns;        /* safety margin of the gate */
     int64_t stagger_ns;       /* this candidate's delay behind an expiry, so that not all claim at once */
+    int64_t poll_ns;          /* between reads where there is no watch, give or take a fifth; 0: the retry period */
     bool may_take_back;       /* a holder with our identity and another incarnation is our own dead predecessor */
     bool release;             /* give the Lease up on stop */
+    bool keep;                /* the gate stays open while no answer says that the Lease is not ours any more; two gates may be open then */
 };
 
 /* Whose name the record carries. */
@@ -67,6 +74,11 @@ enum election_event_kind {
     EVENT_WATCH_UP, EVENT_WATCH_DOWN, /* down: reads by GET take its place */
     EVENT_CALL_DONE,      /* `outcome`; `lease` with OUTCOME_OK of all but a GET that found nothing */
     EVENT_STOP,
+    EVENT_YIELD,          /* give the Lease up and go on: not claimed again before somebody else has led or one duration has passed */
+    EVENT_CAMPAIGN,       /* claim what is free: the mode at the start. `existed` */
+    EVENT_HOLD,           /* no claims, only looking */
+    EVENT_REST,           /* no claims, no reads; the caller ends the watch */
+    EVENT_PROVEN,         /* whoever holds `lease.uid` at `lease.version` acts no more since `gone_ns`: by other knowledge than the wait */
 };
 enum call_outcome {
     CALL_OK,
@@ -82,6 +94,8 @@ struct election_event {
     enum call_outcome outcome;
     int64_t retry_after_ns;   /* 0: not said */
     uint64_t random;          /* for jitter */
+    bool existed;             /* CAMPAIGN: there was such a Lease, by other evidence; so its absence means that it was deleted */
+    int64_t gone_ns;          /* PROVEN: boot time; in the future: claim then */
 };
 
 /* What happened, for log lines and numbers; a step gives at most ELECTION_REPORTS_MAX. */
@@ -89,6 +103,7 @@ enum election_report {
     REPORT_LED,               /* the state became LEADING */
     REPORT_LOST_FOREIGN,      /* somebody else's name in a newer version */
     REPORT_LOST_GATE,         /* the gate closed: no renewal in time */
+    REPORT_KEPT,              /* it stays open beyond its time, by `keep` */
     REPORT_GATE_REOPENED,     /* a late renewal succeeded and nobody had claimed */
     REPORT_RENEW_DEADLINE,    /* renewals fail since renew_deadline */
     REPORT_FOLLOWING,         /* another holder than before */
@@ -109,16 +124,23 @@ struct election_actions {
     size_t report_count;
 };
 
+enum election_mode { MODE_CAMPAIGN, MODE_HOLD, MODE_REST };
 struct election {
     struct election_config config;
     enum election_state state;
+    enum election_mode mode;
+    uint64_t random;          /* of the newest event */
 
     bool seen;                /* `lease` is filled */
     bool present;             /* and the Lease exists, as far as we know */
     struct election_lease lease;
     int64_t longest_ns;       /* longest duration recorded in the present holder's term */
     int64_t promised_ns;      /* until then somebody else may act, by all that was seen */
+    int64_t learned_ns;       /* when the present version was first known */
+    int64_t looked_ns;        /* when a read or the watch last said how things are */
+    int64_t gone_ns;          /* since when the holder is known to be gone by proof; 0: no proof */
     int64_t absent_ns;        /* when it was last known that there is no Lease */
+    bool asleep;              /* it rested, and nothing was seen since */
     bool confirming;          /* a read that follows the wait for a Lease that went away has begun */
 
     enum election_call call;  /* under way */
@@ -126,6 +148,8 @@ struct election {
     uint64_t call_version;    /* known when it was sent */
     int64_t renewed_ns;       /* send time of the last successful write of this term */
     int64_t gate_ns;          /* 0: closed */
+    int64_t lease_gate_ns;    /* without what `keep` has added */
+    bool kept;                /* it has added something since the last success */
     bool gate_reported_open;
 
     int64_t claim_at_ns;      /* FOLLOWING: INT64_MAX while nothing is known to wait for */
@@ -139,6 +163,7 @@ struct election {
     bool fresh_connection;    /* for the next call */
     bool stop_requested;
     int64_t stop_deadline_ns;
+    int64_t hold_back_ns;     /* after a yield: no claim before; 0: none */
 };
 
 /* Between renewals when all goes well. */

@@ -1,12 +1,13 @@
 /*
- * The elector: the pure machine of election.c with its clock, its API calls, its watch and its users.
+ * The elector: the pure machine of election.c with its clock, its API calls, its watch and its users; twice, for there is a
+ * second candidacy on the standby's Lease (elector_standby.c).
  *
  * Life of an elector: elector_get makes it (client, identity, incarnation; nothing is sent) -> elector_start: watch and first
- * step -> steps on every event until the last elector_unref -> EVENT_STOP: the Lease is released -> freed, `done` called.
+ * step -> steps on every event until the last elector_unref -> EVENT_STOP: both Leases are released -> freed, `done` called.
  *
  * Invariants
  *  - every event passes through elector_step, which reads the boot time itself; the machine never sees a cached clock.
- *  - users are told from elector_step only, after the machine has settled.
+ *  - users are told from elector_step only, after both machines have settled.
  *  - the gate that receivers ask is the machine's deadline and `leading`, never `leading` alone.
  */
 #include "election/elector.h"
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/map.h"
 #include "election/elector_internal.h"
 #include "election/identity.h"
 #include "wire/text.h"
@@ -91,6 +93,16 @@ static void configure(struct elector *e, const struct elector_config *c)
     e->machine.config.retry_period_ns = c->retry_period_ns;
     e->machine.config.margin_ns = c->safety_margin_ns;
     e->machine.config.release = c->release_on_shutdown;
+    e->machine.config.keep = c->keep_on_outage && e->main == NULL;
+}
+
+static void configure_both(struct elector *e, const struct elector_config *c)
+{
+    configure(e, c);
+    configure(e->standby, c);
+    e->standby->machine.config.poll_ns = c->crowd ? c->lease_duration_ns : 0;
+    e->pair.mode = c->standby;
+    e->pair.crowd = c->crowd;
 }
 
 static bool same_settings(const struct elector *e, const struct elector_config *c)
@@ -100,7 +112,10 @@ static bool same_settings(const struct elector *e, const struct elector_config *
            e->config.retry_period_ns == c->retry_period_ns &&
            e->config.safety_margin_ns == c->safety_margin_ns &&
            e->config.release_on_shutdown == c->release_on_shutdown &&
-           e->config.standby == c->standby && e->request_timeout_ns == request_timeout_ns(c) &&
+           e->config.standby == c->standby && e->config.crowd == c->crowd &&
+           e->config.keep_on_outage == c->keep_on_outage &&
+           e->config.handover_wait_ns == c->handover_wait_ns &&
+           e->request_timeout_ns == request_timeout_ns(c) &&
            (c->identity.len == 0 || str_eq(e->identity, c->identity));
 }
 
@@ -109,43 +124,31 @@ static void on_timer(void *arg)
     elector_step_kind(arg, EVENT_TIMER);
 }
 
+static void on_pair_timer(void *arg)
+{
+    elector_settle(arg);
+}
+
 static void on_done(void *arg);
 
-static struct elector *elector_new(struct elector_set *set, struct elector_client *client,
-                                   const struct elector_config *config, str namespace)
+static void say_lease(struct elector *e, const struct logger *logger)
 {
-    struct elector *e = mem_zalloc(sizeof *e);
-    e->set = set;
-    e->loop = set->loop;
-    e->client = client;
-    arena_init(&e->arena, 512);
-    e->name = arena_str(&e->arena, config->lease_name);
-    e->namespace = arena_str(&e->arena, namespace);
     struct buf text;
     buf_init(&text, 4 * KIB);
-    str pod_uid;
-    identity_choose(e->loop, client->kube, config->identity, &text, &pod_uid);
-    e->identity = arena_str(&e->arena, buf_view(&text));
-    buf_clear(&text);
-    incarnation_make(e->loop, &text);
-    e->incarnation = arena_str(&e->arena, buf_view(&text));
-    buf_clear(&text);
     buf_text(&text, "\"lease\": ");
     buf_json_string(&text,
-                    arena_printf(&e->arena, "%.*s/%.*s", STR_ARG(namespace), STR_ARG(e->name)));
-    e->logger = set->logger;
+                    arena_printf(&e->arena, "%.*s/%.*s", STR_ARG(e->namespace), STR_ARG(e->name)));
+    e->logger = *logger;
     e->logger.fields_json = arena_str(&e->arena, buf_view(&text));
     buf_deinit(&text);
+}
 
-    struct election_config machine = {
-        .duration_ns = config->lease_duration_ns,
-        .margin_ns = config->safety_margin_ns,
-        .stagger_ns = (int64_t)(loop_random_u64(e->loop) % 200) * MS,
-        .may_take_back =
-            identity_is_exclusive(e->identity, pod_uid, e->namespace, e->name, &e->socket_fd),
-    };
-    election_init(&e->machine, &machine);
-    configure(e, config);
+/* What both candidacies have; name, namespace, identity and socket are set. */
+static void candidacy_init(struct elector *e, const struct election_config *config)
+{
+    e->loop = e->set->loop;
+    say_lease(e, &e->set->logger);
+    election_init(&e->machine, config);
     lease_init(&e->current);
     note_init(&e->note);
     note_init(&e->predecessor.note);
@@ -153,7 +156,57 @@ static struct elector *elector_new(struct elector_set *set, struct elector_clien
     e->watch_initial = true;
     loop_timer_init(e->loop, &e->timer, "elector timer", on_timer, e);
     loop_timer_init(e->loop, &e->watch_timer, "elector watch", elector_watch_timer, e);
+    loop_timer_init(e->loop, &e->pair_timer, "elector standby", on_pair_timer, e);
     loop_task_init(e->loop, &e->done_task, "elector done", on_done, e);
+}
+
+/* The candidacy on the standby's Lease. */
+static struct elector *second_new(struct elector *e, const struct election_config *config)
+{
+    struct elector *second = mem_zalloc(sizeof *second);
+    second->main = e;
+    second->set = e->set;
+    second->client = e->client;
+    second->socket_fd = -1;
+    arena_init(&second->arena, 512);
+    second->name = arena_printf(&second->arena, "%.*s" ELECTOR_STANDBY_SUFFIX, STR_ARG(e->name));
+    second->namespace = e->namespace;
+    second->identity = e->identity;
+    second->incarnation = e->incarnation;
+    candidacy_init(second, config);
+    return second;
+}
+
+static struct elector *elector_new(struct elector_set *set, struct elector_client *client,
+                                   const struct elector_config *config, str namespace)
+{
+    struct elector *e = mem_zalloc(sizeof *e);
+    e->set = set;
+    e->client = client;
+    arena_init(&e->arena, 512);
+    e->name = arena_str(&e->arena, config->lease_name);
+    e->namespace = arena_str(&e->arena, namespace);
+    struct buf text;
+    buf_init(&text, 4 * KIB);
+    str pod_uid;
+    identity_choose(set->loop, client->kube, config->identity, &text, &pod_uid);
+    e->identity = arena_str(&e->arena, buf_view(&text));
+    buf_clear(&text);
+    incarnation_make(set->loop, &text);
+    e->incarnation = arena_str(&e->arena, buf_view(&text));
+    buf_deinit(&text);
+
+    struct election_config machine = {
+        .duration_ns = config->lease_duration_ns,
+        .margin_ns = config->safety_margin_ns,
+        .stagger_ns = (int64_t)(loop_random_u64(set->loop) % 200) * MS,
+        .may_take_back =
+            identity_is_exclusive(e->identity, pod_uid, e->namespace, e->name, &e->socket_fd),
+    };
+    candidacy_init(e, &machine);
+    e->standby = second_new(e, &machine);
+    standby_init(&e->pair, config->standby, config->crowd);
+    configure_both(e, config);
     list_append(&set->electors, &e->link);
     return e;
 }
@@ -185,8 +238,10 @@ struct elector *elector_get(struct elector_set *set, const struct elector_config
                     STR_ARG(namespace), STR_ARG(e->name));
             return NULL;
         }
-        if (e->generation != generation)
-            configure(e, config);
+        if (e->generation != generation) {
+            configure_both(e, config);
+            elector_settle(e);
+        }
         e->generation = generation;
         e->ref_count++;
         client_unref(client); /* the elector holds one of its own */
@@ -205,21 +260,20 @@ void elector_start(struct elector *e)
     e->started = true;
     log_info(&e->logger, "Campaigning for the Lease", F_STR("identity", e->identity),
              F_STR("server", kube_client_server(e->client->kube)));
-    elector_watch_begin(e);
-    elector_step_kind(e, EVENT_START);
+    e->standby->started = true;
+    elector_settle(e);
 }
 
 /* ---- the end ---- */
 
-static void elector_free(struct elector *e)
+static void candidacy_free(struct elector *e)
 {
     elector_call_cancel(e);
     elector_watch_end(e);
     loop_timer_clear(&e->timer);
     loop_timer_clear(&e->watch_timer);
+    loop_timer_clear(&e->pair_timer);
     loop_task_cancel(&e->done_task);
-    list_remove(&e->link);
-    client_unref(e->client);
     if (e->socket_fd >= 0)
         close(e->socket_fd);
     lease_deinit(&e->current);
@@ -227,6 +281,15 @@ static void elector_free(struct elector *e)
     note_deinit(&e->predecessor.note);
     arena_deinit(&e->arena);
     mem_free(e);
+}
+
+static void elector_free(struct elector *e)
+{
+    struct elector_client *client = e->client;
+    list_remove(&e->link);
+    candidacy_free(e->standby);
+    candidacy_free(e);
+    client_unref(client);
 }
 
 static void on_done(void *arg)
@@ -273,33 +336,18 @@ void elector_unref(struct elector *e, void (*done)(void *arg), void *arg)
         loop_task_post(&e->done_task);
         return;
     }
+    loop_timer_clear(&e->pair_timer);
     elector_step_kind(e, EVENT_STOP);
+    elector_step_kind(e->standby, EVENT_STOP);
 }
 
 /* ---- users ---- */
 
-static void tell_users(struct elector *e)
-{
-    /* A user may leave, or another join, while being told: begin again until all know. */
-    for (bool all_told = false; !all_told;) {
-        all_told = true;
-        list_for_each (node, &e->users) {
-            struct elector_user *user = CONTAINER_OF(node, struct elector_user, link);
-            if (user->told_leading == e->leading)
-                continue;
-            user->told_leading = e->leading;
-            all_told = false;
-            user->on_change(user->arg, e->leading);
-            break;
-        }
-    }
-}
-
 void elector_join(struct elector *e, struct elector_user *user)
 {
-    user->told_leading = false;
+    user->told_role = ROLE_COLD;
     list_append(&e->users, &user->link);
-    if (e->leading)
+    if (e->role != ROLE_COLD)
         loop_timer_set(&e->timer, loop_boot_ns(e->loop)); /* the next step tells it */
 }
 
@@ -307,6 +355,20 @@ void elector_leave(struct elector *e, struct elector_user *user)
 {
     (void)e;
     list_remove(&user->link);
+}
+
+void elector_yield(struct elector *e)
+{
+    elector_step_kind(e, EVENT_YIELD);
+}
+
+void elector_prove(struct elector *e, str lease_uid, str resource_version)
+{
+    struct election_event event = {
+        .kind = EVENT_PROVEN, .random = loop_random_u64(e->loop), .gone_ns = loop_boot_ns(e->loop)};
+    event.lease.uid = sip_hash(loop_hash_key(e->loop), lease_uid);
+    if (str_to_u64(resource_version, &event.lease.version))
+        elector_step(e, &event);
 }
 
 bool elector_may_emit(const struct elector *e)
@@ -354,8 +416,9 @@ void elector_statistics(const struct elector *e, struct elector_stats *stats)
         .terms_lost = e->terms_lost,
         .renewals = e->renewals,
         .renewals_failed = e->renewals_failed,
-        .calls_failed = e->calls_failed,
+        .calls_failed = e->calls_failed + e->standby->calls_failed,
     };
+    elector_standby_statistics(e, stats);
 }
 
 void electors_each(struct elector_set *set, void (*fn)(void *arg, struct elector *e), void *arg)
@@ -397,7 +460,15 @@ static void carry_out_report(struct elector *e, enum election_report report)
     elector_log_report(e, report);
 }
 
-void elector_step(struct elector *e, const struct election_event *event)
+static void carry_out(struct elector *e, enum election_report report)
+{
+    if (e->main == NULL)
+        carry_out_report(e, report);
+    else
+        elector_log_standby(e, report);
+}
+
+void elector_step_alone(struct elector *e, const struct election_event *event)
 {
     struct election_actions out;
     election_step(&e->machine, event, loop_boot_ns(e->loop), &out);
@@ -407,17 +478,26 @@ void elector_step(struct elector *e, const struct election_event *event)
     if (out.call != CALL_NONE)
         elector_call_start(e, out.call, out.fresh_connection);
     for (size_t i = 0; i < out.report_count; i++)
-        carry_out_report(e, out.reports[i]);
+        carry_out(e, out.reports[i]);
     if (e->machine.state >= ELECTION_RELEASING)
         e->leading = false;
     if (out.wake_ns == INT64_MAX)
         loop_timer_clear(&e->timer);
     else
         loop_timer_set(&e->timer, out.wake_ns);
-    tell_users(e);
-    if (e->machine.state == ELECTION_STOPPED && e->ref_count == 0) {
-        elector_watch_end(e);
-        loop_task_post(&e->done_task);
+}
+
+void elector_step(struct elector *e, const struct election_event *event)
+{
+    struct elector *main = e->main != NULL ? e->main : e;
+    elector_step_alone(e, event);
+    elector_settle(main);
+    bool stopped =
+        main->machine.state == ELECTION_STOPPED && main->standby->machine.state == ELECTION_STOPPED;
+    if (stopped && main->ref_count == 0) {
+        elector_watch_end(main);
+        elector_watch_end(main->standby);
+        loop_task_post(&main->done_task);
     }
 }
 

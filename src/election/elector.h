@@ -15,7 +15,15 @@ struct elector_set *elector_set_new(struct loop *loop, const struct logger *logg
 void elector_set_free(struct elector_set *set);
 
 /* What a replica that does not lead does for receivers that can be warm. */
-enum standby { STANDBY_COLD /* nothing */, STANDBY_WARM /* watches, keeps its stores full, emits nothing */ };
+enum standby {
+    STANDBY_COLD, /* nothing */
+    STANDBY_WARM, /* watches, keeps its stores full, emits nothing */
+    STANDBY_AUTO, /* warm on one replica, which holds a second Lease, `<name>-standby`; cold on the others */
+};
+#define ELECTOR_STANDBY_SUFFIX "-standby"
+
+/* What a replica is to do now. */
+enum elector_role { ROLE_COLD, ROLE_WARM, ROLE_LEADING };
 
 struct elector_config {
     struct kube_config kube;
@@ -28,6 +36,9 @@ struct elector_config {
     int64_t request_timeout_ns;      /* of one call; 0: min(retry_period, renew_deadline / 4), at least 500 ms */
     bool release_on_shutdown;
     enum standby standby;
+    bool crowd;                      /* STANDBY_AUTO: cold replicas read the standby Lease now and then, without a watch */
+    bool keep_on_outage;             /* the gate stays open while the API server does not say that somebody else leads */
+    int64_t handover_wait_ns;        /* STANDBY_AUTO: see elector_awaits_standby */
 };
 
 struct elector;
@@ -44,18 +55,36 @@ void elector_unref(struct elector *e, void (*done)(void *arg), void *arg);
 /* Somebody who acts only while this process leads. */
 struct elector_user {
     struct list link;
-    void (*on_change)(void *arg, bool leading); /* from the loop; on every change, and soon after joining if it leads then */
+    void (*on_role)(void *arg, enum elector_role role); /* from the loop; on every change, and soon after joining if it is not COLD */
+    bool (*is_synced)(void *arg); /* WARM: would it go on at once if it led now? NULL: always */
     void *arg;
-    bool told_leading; /* the elector's: what it was told last */
+    enum elector_role told_role; /* the elector's: what it was told last */
 };
 void elector_join(struct elector *e, struct elector_user *user);
 void elector_leave(struct elector *e, struct elector_user *user);
+/* What is_synced of a user says may have changed. */
+void elector_user_synced(struct elector *e);
+
+/* Gives leadership up and goes on as a candidate, who does not claim the Lease again before somebody else has led or one lease
+ * duration has passed. Nothing happens if this process does not lead. */
+void elector_yield(struct elector *e);
+/* Whoever holds the Lease with this uid at this resourceVersion does not act any more, for certain: claims at once if that is the
+ * newest version known. */
+void elector_prove(struct elector *e, str lease_uid, str resource_version);
 
 /* The gate: reads the clock. True only if no other replica can lead now. */
 bool elector_may_emit(const struct elector *e);
 /* Counts this process's terms, from 1; 0: never led. */
 uint64_t elector_term(const struct elector *e);
 enum standby elector_standby(const struct elector *e);
+enum elector_role elector_present_role(const struct elector *e);
+/* Not COLD, and all users are synced. */
+bool elector_is_synced(const struct elector *e);
+/* STANDBY_AUTO: another replica holds the standby Lease and says that it is synced. */
+bool elector_has_synced_standby(const struct elector *e);
+/* This process leads and is about to end: should it go on for a while? True while another replica stands by that is not synced yet,
+ * for at most the configured wait after `since_ns` (boot time). */
+bool elector_awaits_standby(const struct elector *e, int64_t since_ns);
 int64_t elector_lease_duration_ns(const struct elector *e);
 str elector_lease_name(const struct elector *e);
 str elector_identity(const struct elector *e);
@@ -66,6 +95,9 @@ str elector_lease_uid(const struct elector *e);
 /* For own metrics and tests; counted since the elector was made. */
 struct elector_stats {
     bool leading;
+    enum elector_role role;
+    bool has_standby;          /* STANDBY_AUTO: some replica holds the standby Lease, this one included */
+    bool standby_is_synced;    /* and says that it is synced */
     int64_t renewed_ns;        /* boot time at which the last successful write of this term was sent */
     int64_t gate_ns;           /* boot time at which the gate closes; 0: closed */
     uint64_t terms, terms_lost; /* lost: to another holder, or no renewal came in time; a release is no loss */

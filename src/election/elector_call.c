@@ -148,6 +148,8 @@ static void on_call_done(void *arg, const struct kube_result *result)
                            event.lease.version > e->watch_version;
     if (event.outcome == CALL_UNKNOWN || watch_is_behind)
         elector_watch_restart(e); /* it may be as dead as this call's connection */
+    if (e->main == NULL)
+        standby_main_call_done(&e->pair, e->call_kind, event.outcome, loop_boot_ns(e->loop));
     elector_step(e, &event);
 }
 
@@ -185,7 +187,10 @@ static void fill_write(struct elector *e, struct lease *lease, enum election_cal
     int len = snprintf(incarnation, sizeof incarnation, "%.*s/%" PRId64, STR_ARG(e->incarnation),
                        e->machine.config.duration_ns / SECOND_NS);
     lease_annotation_set(lease, STR(INCARNATION_ANNOTATION), str_make(incarnation, (size_t)len));
-    elector_note_write(e, lease);
+    if (e->main != NULL)
+        elector_standby_write(e, lease);
+    else
+        elector_note_write(e, lease);
 }
 
 void elector_call_start(struct elector *e, enum election_call call, bool fresh_connection)
@@ -198,7 +203,11 @@ void elector_call_start(struct elector *e, enum election_call call, bool fresh_c
     buf_init(&body, LIMIT_LEASE_BYTES);
     lease_path(&path, e->namespace, call == CALL_CREATE ? STR_NONE : e->name);
     if (is_write) {
-        if (call == CALL_CLAIM || (call == CALL_CREATE && e->machine.state != ELECTION_LEADING))
+        bool claims =
+            call == CALL_CLAIM || (call == CALL_CREATE && e->machine.state != ELECTION_LEADING);
+        if (claims && e->main != NULL)
+            elector_standby_remember(e);
+        else if (claims)
             elector_remember_predecessor(e);
         struct lease lease;
         lease_init(&lease);

@@ -5,6 +5,7 @@
 #include "election/election.h"
 #include "election/elector.h"
 #include "election/note.h"
+#include "election/standby.h"
 #include "kube/lease.h"
 
 /* Writes that may have reached the server without our seeing the answer; by their renewTime we know our own hand. */
@@ -32,8 +33,12 @@ struct elector_predecessor {
     struct note note;       /* empty if there was none to trust */
 };
 
+/* One candidacy on one Lease. Each elector has a second one inside, on the standby Lease: without users and note, known to
+ * nobody outside, and idle unless the mode is STANDBY_AUTO. */
 struct elector {
     struct list link;
+    struct elector *standby; /* NULL in the second one */
+    struct elector *main;    /* of the second one: whose it is */
     struct elector_set *set;
     struct loop *loop;
     struct logger logger;
@@ -61,6 +66,7 @@ struct elector {
     uint64_t current_version;
 
     struct lease_watch *watch;
+    bool watch_wanted;
     struct loop_timer watch_timer;
     bool watch_initial;      /* ask for sendInitialEvents: false once the server refused it */
     bool watch_denied;       /* 403 was said */
@@ -70,7 +76,12 @@ struct elector {
     int64_t watch_started_ns;
 
     struct list users;
-    bool leading;            /* what users are told */
+    bool leading;            /* the gate is, or was a moment ago, open */
+    struct standby_pair pair;
+    struct standby_orders orders;
+    struct loop_timer pair_timer;
+    enum elector_role role;  /* what users are told */
+    bool synced_logged, gives_up_logged;
     uint64_t term;
     int64_t led_since_ns;    /* boot time */
     uint64_t terms_lost, renewals, renewals_failed, calls_failed;
@@ -86,8 +97,10 @@ struct elector {
     struct loop_task done_task;
 };
 
-/* Feeds the machine and carries out what it says. */
+/* Feeds the machine and carries out what it says; then what follows for the other candidacy. */
 void elector_step(struct elector *e, const struct election_event *event);
+/* The machine alone. */
+void elector_step_alone(struct elector *e, const struct election_event *event);
 void elector_step_kind(struct elector *e, enum election_event_kind kind);
 
 /* elector_call.c: requests and what their answers mean */
@@ -97,17 +110,27 @@ void elector_call_cancel(struct elector *e);
 struct election_lease elector_view(struct elector *e, const struct lease *lease, bool authoritative);
 
 /* elector_watch.c */
-void elector_watch_begin(struct elector *e);
+void elector_watch_want(struct elector *e, bool wanted);
 void elector_watch_restart(struct elector *e);
 void elector_watch_end(struct elector *e);
 void elector_watch_timer(void *arg);
 
+/* elector_standby.c: the two candidacies of an elector */
+void elector_settle(struct elector *e);
+/* Puts what the standby says of itself, and of the main Lease, on its record. */
+void elector_standby_write(struct elector *second, struct lease *lease);
+void elector_standby_statistics(const struct elector *e, struct elector_stats *stats);
+/* At a claim of the standby Lease: keeps what the record before says. */
+void elector_standby_remember(struct elector *second);
+
 /* elector_log.c */
+void elector_log_standby(struct elector *second, enum election_report report);
+void elector_log_alone(struct elector *e);
 void elector_log_report(struct elector *e, enum election_report report);
 void elector_log_failure(struct elector *e, const struct kube_result *result);
 void elector_log_recovery(struct elector *e);
 /* The Role that this elector needs, as one line of YAML. */
-void elector_role(struct buf *out, const struct elector *e);
+void elector_print_role(struct buf *out, const struct elector *e);
 
 /* elector_note.c */
 /* At a claim: keeps what the record says of the predecessor. */

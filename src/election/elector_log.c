@@ -7,15 +7,19 @@
 
 #define SECONDS(ns) ((double)(ns) / 1e9)
 
-void elector_role(struct buf *out, const struct elector *e)
+void elector_print_role(struct buf *out, const struct elector *e)
 {
+    if (e->main != NULL)
+        e = e->main;
     buf_printf(out,
                "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: "
                "baton-%.*s, namespace: %.*s}, rules: "
-               "[{apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [%.*s], "
-               "verbs: [get, watch, update]}, "
-               "{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [create]}]}",
+               "[{apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [%.*s",
                STR_ARG(e->name), STR_ARG(e->namespace), STR_ARG(e->name));
+    if (e->config.standby == STANDBY_AUTO)
+        buf_printf(out, ", %.*s", STR_ARG(e->standby->name));
+    buf_printf(out, "], verbs: [get, watch, update]}, "
+                    "{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [create]}]}");
 }
 
 static str holder_name(const struct elector *e)
@@ -45,12 +49,60 @@ static void log_forbidden(struct elector *e)
     static const char *const verbs[] = {"", "get", "create", "update", "update", "update"};
     struct buf role;
     buf_init(&role, 4 * KIB);
-    elector_role(&role, e);
+    elector_print_role(&role, e);
     log_error(&e->logger,
               "No permission for the Lease: apply this Role and bind it to the collector's service "
               "account; trying on",
               F_CSTR("verb", verbs[e->call_kind]), F_STR("role", buf_view(&role)));
     buf_deinit(&role);
+}
+
+void elector_log_alone(struct elector *e)
+{
+    if (!e->orders.alone) {
+        log_info(&e->logger, "The standby's Lease can be used now");
+        return;
+    }
+    struct buf role;
+    buf_init(&role, 4 * KIB);
+    elector_print_role(&role, e);
+    log_warn(&e->logger,
+             "No permission for the standby's Lease: no replica is kept warm, as with standby: "
+             "cold; apply this Role and bind it to the collector's service account",
+             F_STR("standby_lease", e->standby->name), F_STR("role", buf_view(&role)));
+    buf_deinit(&role);
+}
+
+void elector_log_standby(struct elector *second, enum election_report report)
+{
+    const struct logger *logger = &second->logger;
+    switch (report) {
+    case REPORT_LED:
+        log_info(logger, "This replica stands by: it is the next to lead",
+                 F_STR("identity", second->identity));
+        break;
+    case REPORT_FOLLOWING:
+        log_info(logger, "Another replica is the next to lead",
+                 F_STR("holder", holder_name(second)));
+        break;
+    case REPORT_LOST_FOREIGN:
+        log_warn(logger, "This replica is not the next to lead any more",
+                 F_CSTR("reason", "the standby's Lease carries another name"),
+                 F_STR("holder", holder_name(second)));
+        break;
+    case REPORT_FORBIDDEN: /* said with what follows from it */
+    case REPORT_RELEASED:
+    case REPORT_FREE:
+        break;
+    case REPORT_LOST_GATE:
+    case REPORT_GATE_REOPENED:
+        log_debug(logger, report == REPORT_LOST_GATE ? "The standby's Lease was not renewed in time"
+                                                     : "The standby's Lease is renewed again");
+        break;
+    default:
+        elector_log_report(second, report);
+        break;
+    }
 }
 
 void elector_log_report(struct elector *e, enum election_report report)
@@ -64,6 +116,10 @@ void elector_log_report(struct elector *e, enum election_report report)
         break;
     case REPORT_LOST_GATE:
         log_lost(e, "no renewal succeeded in time");
+        break;
+    case REPORT_KEPT:
+        log_warn(&e->logger, "The Lease was not renewed in time; going on all the same, by "
+                             "on_api_outage: keep. Another replica may lead as well now");
         break;
     case REPORT_GATE_REOPENED:
         log_info(&e->logger, "This replica leads again: a late renewal succeeded and nobody else "

@@ -44,6 +44,8 @@ void elector_remember_predecessor(struct elector *e)
     p->gate_closed_ns = e->machine.promised_ns;
     if (p->holder == HOLDER_TWIN && e->machine.config.may_take_back)
         p->gate_closed_ns = loop_boot_ns(e->loop); /* a dead process of this pod */
+    if (e->machine.gone_ns != 0)                   /* proven: it may have acted until then */
+        p->gate_closed_ns = e->machine.gone_ns;
 }
 
 void elector_inherit(struct elector *e, bool reopened)

@@ -1,5 +1,5 @@
 /*
- * The elector's one watch. It answers "is there a Lease, who holds it" and goes on; while it is down or not allowed, the machine
+ * The elector's watch on its Lease. It answers "is there a Lease, who holds it" and goes on; while it is down or not allowed, the machine
  * reads instead. A normal end (the server closes watches every few minutes) is followed by a new one without a word.
  */
 #include "base/limits.h"
@@ -16,7 +16,7 @@
 static void on_watch_event(void *arg, enum lease_event kind, const struct lease *lease,
                            const struct kube_result *result);
 
-void elector_watch_begin(struct elector *e)
+static void watch_begin(struct elector *e)
 {
     CHECK(e->watch == NULL);
     loop_timer_clear(&e->watch_timer);
@@ -30,6 +30,21 @@ void elector_watch_begin(struct elector *e)
                                  timeout_s, WATCH_IDLE_TIMEOUT_MS, on_watch_event, e);
 }
 
+void elector_watch_want(struct elector *e, bool wanted)
+{
+    if (e->watch_wanted == wanted)
+        return;
+    e->watch_wanted = wanted;
+    if (wanted) {
+        watch_begin(e);
+        return;
+    }
+    elector_watch_end(e);
+    const struct election_event down = {.kind = EVENT_WATCH_DOWN,
+                                        .random = loop_random_u64(e->loop)};
+    elector_step_alone(e, &down);
+}
+
 void elector_watch_end(struct elector *e)
 {
     if (e->watch != NULL)
@@ -40,7 +55,7 @@ void elector_watch_end(struct elector *e)
 
 void elector_watch_restart(struct elector *e)
 {
-    if (e->watch == NULL || e->machine.state >= ELECTION_RELEASING)
+    if (e->watch == NULL || e->machine.stop_requested)
         return;
     elector_watch_end(e);
     e->machine.watch_up = false;
@@ -50,8 +65,8 @@ void elector_watch_restart(struct elector *e)
 void elector_watch_timer(void *arg)
 {
     struct elector *e = arg;
-    if (e->watch == NULL && e->machine.state < ELECTION_RELEASING)
-        elector_watch_begin(e);
+    if (e->watch == NULL && e->watch_wanted && !e->machine.stop_requested)
+        watch_begin(e);
 }
 
 static void say_denied(struct elector *e, const struct kube_result *result)
@@ -61,7 +76,7 @@ static void say_denied(struct elector *e, const struct kube_result *result)
     e->watch_denied = true;
     struct buf role;
     buf_init(&role, 4 * KIB);
-    elector_role(&role, e);
+    elector_print_role(&role, e);
     log_warn(&e->logger,
              "No permission to watch the Lease: it is read every retry_period instead, and a "
              "change of leader takes longer",
@@ -103,7 +118,7 @@ static void on_ended(struct elector *e, const struct kube_result *result)
 {
     lease_watch_free(e->watch);
     e->watch = NULL;
-    if (e->machine.state >= ELECTION_RELEASING)
+    if (e->machine.stop_requested)
         return;
     int64_t delay_ns = ended(e, result);
     loop_timer_set_after(&e->watch_timer, delay_ns);

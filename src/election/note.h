@@ -15,6 +15,9 @@
 
 #define NOTE_ANNOTATION "baton.dev/note"
 #define INCARNATION_ANNOTATION "baton.dev/incarnation"
+/* On the standby Lease: "true" or "false", and "<uid>/<resourceVersion>" of the main Lease as last seen. */
+#define SYNCED_ANNOTATION "baton.dev/synced"
+#define MAIN_ANNOTATION "baton.dev/main"
 
 struct note_receiver {
     str id;

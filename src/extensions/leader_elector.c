@@ -24,10 +24,9 @@
 #include "wire/text.h"
 
 #define SECOND INT64_C(1000000000)
-#define STANDBY_SUFFIX "-standby" /* the warm standby's own Lease */
-
 enum { NAME_MAX_BYTES = 253 /* Kubernetes: a DNS subdomain */ };
 
+enum { OUTAGE_STOP, OUTAGE_KEEP };
 enum { COMPAT_NONE, COMPAT_SINGLETON_RECEIVER_CREATOR };
 
 struct leader_elector_config {
@@ -39,6 +38,9 @@ struct leader_elector_config {
     int64_t safety_margin_ns, request_timeout_ns;
     bool release_on_shutdown;
     int standby;
+    bool crowd;
+    int64_t handover_wait_ns;
+    int on_api_outage;
     int compat_metrics;
 };
 
@@ -67,6 +69,9 @@ static bool get_elector(struct extension *x, struct elector **elector, struct er
         .request_timeout_ns = c->request_timeout_ns,
         .release_on_shutdown = c->release_on_shutdown,
         .standby = (enum standby)c->standby,
+        .crowd = c->crowd,
+        .keep_on_outage = c->on_api_outage == OUTAGE_KEEP,
+        .handover_wait_ns = c->handover_wait_ns,
     };
     str namespace;
     if (config.lease_namespace.len == 0 && env_get("POD_NAMESPACE", &namespace) &&
@@ -187,12 +192,13 @@ static void leader_elector_defaults(void *config)
     c->retry_period_ns = 2 * SECOND;
     c->safety_margin_ns = SECOND;
     c->release_on_shutdown = true;
-    c->standby = STANDBY_WARM;
+    c->standby = STANDBY_AUTO;
+    c->handover_wait_ns = 5 * SECOND;
 }
 
 static void check_names(const struct leader_elector_config *c, struct config_check *check)
 {
-    enum { LEASE_NAME_MAX = NAME_MAX_BYTES - (sizeof STANDBY_SUFFIX - 1) };
+    enum { LEASE_NAME_MAX = NAME_MAX_BYTES - (sizeof ELECTOR_STANDBY_SUFFIX - 1) };
     struct err err;
     if (c->lease_name.len == 0)
         config_problem(
@@ -205,7 +211,7 @@ static void check_names(const struct leader_elector_config *c, struct config_che
         config_problem(check, "lease_name",
                        "lease_name has %zu characters; %d is the most, so that %s can be appended "
                        "for the standby's Lease",
-                       c->lease_name.len, LEASE_NAME_MAX, STANDBY_SUFFIX);
+                       c->lease_name.len, LEASE_NAME_MAX, ELECTOR_STANDBY_SUFFIX);
     /* Empty is a default, but only if nobody wrote it: ${env:X} of an unset variable must not pick
      * another namespace. */
     if (c->lease_namespace.len == 0 && config_given(check, "lease_namespace"))
@@ -270,6 +276,30 @@ static void check_durations(struct leader_elector_config *c, struct config_check
                        "request_timeout must not be greater than renew_deadline");
 }
 
+static void check_standby(const struct leader_elector_config *c, struct config_check *check)
+{
+    static const char *const keys[] = {"crowd", "handover_wait"};
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        if (c->standby != STANDBY_AUTO && config_given(check, keys[i]))
+            config_caution(check, keys[i], "%s has an effect only with standby: auto", keys[i]);
+    if (c->handover_wait_ns < 0)
+        config_problem(check, "handover_wait", "handover_wait must not be negative");
+    else if (c->handover_wait_ns > LIMIT_HANDOVER_WAIT_S * SECOND)
+        config_problem(check, "handover_wait",
+                       "handover_wait must be at most %ds: a stop takes so much longer, and must "
+                       "end within terminationGracePeriodSeconds",
+                       LIMIT_HANDOVER_WAIT_S);
+}
+
+static void check_outage(const struct leader_elector_config *c, struct config_check *check)
+{
+    if (c->on_api_outage == OUTAGE_KEEP)
+        config_caution(check, "on_api_outage",
+                       "on_api_outage: keep lets a leader that cannot reach the API server go on: "
+                       "if others can reach it, two replicas emit the same data; use it only "
+                       "where duplicates do no harm");
+}
+
 static void leader_elector_check(void *config, struct config_check *check)
 {
     struct leader_elector_config *c = config;
@@ -281,10 +311,13 @@ static void leader_elector_check(void *config, struct config_check *check)
         config_caution(check, "context", "context has an effect only with auth_type: kubeConfig");
     check_names(c, check);
     check_durations(c, check);
+    check_standby(c, check);
+    check_outage(c, check);
 }
 
 static const char *const compat_metrics_names[] = {"none", "singleton_receiver_creator", NULL};
-static const char *const standby_names[] = {"cold", "warm", NULL}; /* in the order of the enum */
+static const char *const outage_names[] = {"stop", "keep", NULL};
+static const char *const standby_names[] = {"cold", "warm", "auto", NULL}; /* as the enum */
 
 #define FIELD(name, kind, member)                                                                  \
     {                                                                                              \
@@ -309,6 +342,12 @@ static const struct config_field fields[] = {
      .type = CONFIG_ENUM,
      .offset = offsetof(struct leader_elector_config, standby),
      .choices = standby_names},
+    FIELD("crowd", CONFIG_BOOL, crowd),
+    {.key = "on_api_outage",
+     .type = CONFIG_ENUM,
+     .offset = offsetof(struct leader_elector_config, on_api_outage),
+     .choices = outage_names},
+    FIELD("handover_wait", CONFIG_DURATION, handover_wait_ns),
     {.key = "compat_metrics",
      .type = CONFIG_ENUM,
      .offset = offsetof(struct leader_elector_config, compat_metrics),

@@ -301,5 +301,8 @@ int64_t receiver_lease_duration_ns(const struct receiver *r)
 
 void receiver_ready(struct receiver *r)
 {
-    ticks_wake(CONTAINER_OF(r, struct receiver_node, receiver));
+    struct receiver_node *n = CONTAINER_OF(r, struct receiver_node, receiver);
+    ticks_wake(n);
+    if (n->joined)
+        elector_user_synced(n->elector);
 }

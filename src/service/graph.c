@@ -168,7 +168,8 @@ static bool find_elector(struct receiver_node *n, const struct component_setting
         n->gated = true;
         n->elector = x->type->elector(x);
         n->elector_identity = n->elector;
-        n->cold = !n->receiver.type->can_be_warm || elector_standby(n->elector) == STANDBY_COLD;
+        n->cold = !n->receiver.type->can_be_warm;
+        n->starts_by_role = n->cold || elector_standby(n->elector) != STANDBY_WARM;
         return true;
     }
     return err_set(

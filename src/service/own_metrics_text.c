@@ -315,6 +315,39 @@ static void put_election_times(struct metrics_page *p, int64_t now_ns,
     }
 }
 
+static void put_roles(struct metrics_page *p, struct elector *const *electors, size_t count)
+{
+    static const char *const roles[] = {"cold", "warm", "leading"}; /* as the enum */
+    static const struct metrics_family
+        role = {"baton_leader_elector_role", NULL, FAMILY_GAUGE, false,
+                "1 for the role that this replica has now."},
+        standby = {"baton_leader_elector_has_standby", NULL, FAMILY_GAUGE, false,
+                   "1 if a replica, this one or another, holds the standby's Lease."},
+        synced = {"baton_leader_elector_standby_synced", NULL, FAMILY_GAUGE, false,
+                  "1 if that replica says that its stores are full."};
+    const struct metrics_family *families[] = {&role, &standby, &synced};
+    for (size_t which = 0; which < COUNT_OF(families); which++) {
+        metrics_page_family(p, families[which]);
+        for (size_t i = 0; i < count; i++) {
+            struct elector_stats stats;
+            elector_statistics(electors[i], &stats);
+            bool by_role = which == 0;
+            if (!by_role && elector_standby(electors[i]) != STANDBY_AUTO)
+                continue;
+            for (size_t k = 0; k < (by_role ? COUNT_OF(roles) : 1); k++) {
+                metrics_page_begin(p);
+                metrics_page_label(p, "lease", elector_lease_name(electors[i]));
+                metrics_page_label(p, "namespace", elector_lease_namespace(electors[i]));
+                if (by_role)
+                    metrics_page_label(p, "role", str_from(roles[k]));
+                metrics_page_end_count(p, by_role      ? k == (size_t)stats.role
+                                          : which == 1 ? stats.has_standby
+                                                       : stats.standby_is_synced);
+            }
+        }
+    }
+}
+
 static void put_elections(struct metrics_page *p, const struct service *s)
 {
     static const struct metrics_family families[] = {
@@ -351,6 +384,7 @@ static void put_elections(struct metrics_page *p, const struct service *s)
         }
     }
     put_election_times(p, loop_boot_ns(s->loop), electors, count);
+    put_roles(p, electors, count);
     buf_deinit(&list);
 }
 
@@ -535,6 +569,9 @@ void own_metrics_text(const struct service *s, struct metrics_page *p)
     static const struct metrics_family slow = {
         "baton_loop_slow_handlers", NULL, FAMILY_COUNTER, false,
         "How often this handler held the event loop up for more than 10 ms."};
+    static const struct metrics_family unfinished = {
+        "baton_drains_unfinished", NULL, FAMILY_COUNTER, false,
+        "Stops and reloads at which leadership was let go before everything was acknowledged."};
     put_process(p, s);
     if (s->graph != NULL) {
         put_receivers(p, s->graph);
@@ -543,6 +580,9 @@ void own_metrics_text(const struct service *s, struct metrics_page *p)
         put_old_election_metrics(p, s->graph);
     }
     put_elections(p, s);
+    metrics_page_family(p, &unfinished);
+    metrics_page_begin(p);
+    metrics_page_end_count(p, s->drains_unfinished);
     put_watches(p, s);
     metrics_page_family(p, &slow);
     loop_slow_each(s->loop, put_slow_handler, p);

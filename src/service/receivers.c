@@ -3,7 +3,8 @@
  *
  * Life: start (warm part) -> begin: not gated ones are activated at once, gated ones join their
  * elector -> (activated as a term begins -> deactivated as it ends)* -> drain: no new work -> leave
- * -> stop. A receiver that cannot be warm is started and stopped with each term.
+ * -> stop. A receiver that cannot be warm is started and stopped with each term; with an elector
+ * whose replicas are not all warm the others are, too, by the role that it gives to this one.
  *
  * Invariants
  *  - the hooks come in the order that component.h promises, whatever is asked for twice or too
@@ -48,7 +49,7 @@ static void call_stop(struct receiver_node *n)
 bool receiver_node_start(struct receiver_node *n, struct err *err)
 {
     component_set_status(&n->receiver.base, STATUS_STARTING);
-    if (!n->cold && !call_start(n, err))
+    if (!n->starts_by_role && !call_start(n, err))
         return false;
     component_started(&n->receiver.base, true);
     return true;
@@ -125,7 +126,7 @@ static void activate(struct receiver_node *n)
     if (n->active || n->draining)
         return;
     struct err err;
-    if (n->cold && !n->started && !call_start(n, &err)) {
+    if (!n->started && !call_start(n, &err)) {
         err_wrap(&err, "starting as leader failed");
         component_report(&n->receiver.base, STATUS_PERMANENT_ERROR, &err);
         return;
@@ -167,13 +168,40 @@ static void deactivate(struct receiver_node *n)
         call_stop(n);
 }
 
-static void on_change(void *arg, bool leading)
+static void start_warm(struct receiver_node *n)
+{
+    struct err err;
+    if (n->cold || n->started || n->draining || call_start(n, &err))
+        return;
+    err_wrap(&err, "starting as standby failed");
+    component_report(&n->receiver.base, STATUS_PERMANENT_ERROR, &err);
+}
+
+static void on_role(void *arg, enum elector_role role)
 {
     struct receiver_node *n = arg;
-    if (leading)
+    switch (role) {
+    case ROLE_LEADING:
         activate(n);
-    else
+        break;
+    case ROLE_WARM:
         deactivate(n);
+        start_warm(n);
+        break;
+    case ROLE_COLD:
+        deactivate(n);
+        if (n->starts_by_role)
+            call_stop(n);
+        break;
+    }
+}
+
+static bool is_synced(void *arg)
+{
+    const struct receiver_node *n = arg;
+    if (n->cold)
+        return true;
+    return n->started && (type_of(n)->is_ready == NULL || type_of(n)->is_ready(&n->receiver));
 }
 
 void receiver_node_begin(struct receiver_node *n)
@@ -183,7 +211,8 @@ void receiver_node_begin(struct receiver_node *n)
         return;
     }
     CHECK(n->elector != NULL && !n->joined);
-    n->user.on_change = on_change;
+    n->user.on_role = on_role;
+    n->user.is_synced = is_synced;
     n->user.arg = n;
     n->joined = true;
     elector_join(n->elector, &n->user);
@@ -237,6 +266,6 @@ void receiver_node_stop(struct receiver_node *n)
     bool was_started = n->started;
     component_set_status(&n->receiver.base, STATUS_STOPPING);
     call_stop(n);
-    if (was_started || n->cold)
+    if (was_started || n->starts_by_role)
         component_set_status(&n->receiver.base, STATUS_STOPPED);
 }

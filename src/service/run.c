@@ -4,8 +4,8 @@
  * Life: logs to stderr -> loop, signals (from here on a SIGTERM ends the program in order, also
  * while it starts) -> configuration -> service -> loop until the service has ended.
  *
- * Signals: the first SIGTERM or SIGINT stops in order, exit status 0; the second one ends the
- * program at once, exit status 1; SIGHUP reloads.
+ * Signals: the first SIGTERM or SIGINT stops in order, exit status 0; another one ends the wait for
+ * the next leader, if there is one, else the program, at once, exit status 1; SIGHUP reloads.
  *
  * Specification: collector_host 1.1 (exit codes), 2.2. Differs: a second signal has an effect.
  */
@@ -50,6 +50,10 @@ static void on_stop_signal(struct process *p, const char *name)
     if (!p->stop_asked) {
         p->stop_asked = true;
         service_stop(p->service);
+        return;
+    }
+    if (p->service != NULL && service_stop_waiting(p->service)) {
+        log_warn(&p->logger, "Second signal, not waiting for the next leader to be ready");
         return;
     }
     log_error(&p->logger,

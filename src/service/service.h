@@ -29,6 +29,8 @@ struct service *service_new(const struct service_config *config);
 void service_start(struct service *s, struct settings *take_settings);
 /* Orderly stop: ticks end, electors release, exporters drain; then on_end. Harmless if it is under way. */
 void service_stop(struct service *s);
+/* Ends the wait for another replica to be ready to lead, which goes before the rest of a stop; false: it does not wait. */
+bool service_stop_waiting(struct service *s);
 /* Reads the configuration again and changes over to it; a bad one is logged and changes nothing. */
 void service_reload(struct service *s);
 /* After on_end only. */

@@ -63,7 +63,8 @@ struct receiver_node {
     bool created, started;
 
     bool gated;
-    bool cold;                   /* started and stopped with each term */
+    bool cold;                   /* cannot be warm: started and stopped with each term */
+    bool starts_by_role;         /* the elector says when it is started and stopped */
     struct elector *elector;     /* NULL if not gated, and after it was left */
     const void *elector_identity;
     struct elector_user user;
@@ -113,6 +114,7 @@ enum service_phase {
     PHASE_NEW,
     PHASE_RUNNING,
     /* a stop, or the first half of a reload; in this order */
+    PHASE_HANDOVER,   /* all goes on, until the next leader is ready */
     PHASE_TICKS,      /* gated receivers finish and are acknowledged */
     PHASE_QUIESCE,    /* extensions let go: Leases are released */
     PHASE_LAST_TICKS, /* the other receivers finish */
@@ -141,6 +143,8 @@ struct service {
     int exit_status;
     size_t holder_count;
     int64_t stop_begun_ns;
+    bool awaits_standby;
+    uint64_t drains_unfinished;   /* stops at which leadership was let go before all was acknowledged */
     bool phase_timed_out;
     struct loop_timer phase_timer;
     struct loop_task advance_task, end_task, fatal_task;

@@ -2,6 +2,8 @@
  * Stopping a graph, at the end or for a reload: a row of phases, each with a bound, so that a stop
  * takes as long as it must and never for ever.
  *
+ *   hand-over   at the end only: everything goes on while the replica that is to lead next fills its
+ *               stores (at most the elector's handover_wait; a second signal ends it)
  *   ticks       no new tick; the gated receivers finish theirs and hear what became of their data
  *               (at most LIMIT_STOP_ACKNOWLEDGE_MS), then they leave their electors
  *   quiesce     all extensions at once: electors release their Leases (LIMIT_STOP_QUIESCE_MS)
@@ -26,7 +28,7 @@
 
 static bool is_stopping(const struct service *s)
 {
-    return s->phase >= PHASE_TICKS && s->phase <= PHASE_EXTENSIONS;
+    return s->phase >= PHASE_HANDOVER && s->phase <= PHASE_EXTENSIONS;
 }
 
 /* ---- what each phase waits for ---- */
@@ -63,10 +65,30 @@ static bool extensions_are_stopped(const struct graph *g)
     return true;
 }
 
+struct awaiting {
+    int64_t since_ns;
+    bool any;
+};
+
+static void ask_elector(void *arg, struct elector *e)
+{
+    struct awaiting *a = arg;
+    a->any = a->any || elector_awaits_standby(e, a->since_ns);
+}
+
+static bool awaits_standby(const struct service *s)
+{
+    struct awaiting a = {.since_ns = s->stop_begun_ns};
+    electors_each(s->electors, ask_elector, &a);
+    return a.any;
+}
+
 static bool phase_is_over(const struct service *s)
 {
     const struct graph *g = s->graph;
     switch (s->phase) {
+    case PHASE_HANDOVER:
+        return s->phase_timed_out || !awaits_standby(s);
     case PHASE_TICKS:
         return s->phase_timed_out || !receivers_are_busy(g, true);
     case PHASE_QUIESCE:
@@ -90,8 +112,22 @@ static void bound_phase(struct service *s, int64_t deadline_ns)
     loop_timer_set(&s->phase_timer, deadline_ns);
 }
 
+static void enter_handover(struct service *s)
+{
+    s->phase_timed_out = false;
+    s->awaits_standby = awaits_standby(s);
+    if (s->awaits_standby)
+        log_info(&s->logger, "Going on until the next leader is ready to take over");
+    loop_timer_set_after(&s->phase_timer, LIMIT_HANDOVER_LOOK_MS * MS);
+}
+
 static void enter_ticks(struct service *s)
 {
+    if (s->awaits_standby)
+        log_info(&s->logger, "Handing over",
+                 F_DOUBLE("waited_s", (double)(loop_boot_ns(s->loop) - s->stop_begun_ns) / 1e9));
+    s->awaits_standby = false;
+    s->stop_begun_ns = loop_boot_ns(s->loop);
     bound_phase(s, s->stop_begun_ns + LIMIT_STOP_ACKNOWLEDGE_MS * MS);
     for (size_t i = 0; i < s->graph->receiver_count; i++)
         receiver_node_drain(&s->graph->receivers[i]);
@@ -100,6 +136,7 @@ static void enter_ticks(struct service *s)
 static void enter_quiesce(struct service *s)
 {
     struct graph *g = s->graph;
+    s->drains_unfinished += s->phase_timed_out;
     if (s->phase_timed_out)
         log_warn(&s->logger,
                  "Not everything was acknowledged in time; letting go of leadership all the same",
@@ -165,6 +202,9 @@ static void enter_phase(struct service *s, enum service_phase phase)
 {
     s->phase = phase;
     switch (phase) {
+    case PHASE_HANDOVER:
+        enter_handover(s);
+        break;
     case PHASE_TICKS:
         enter_ticks(s);
         break;
@@ -220,8 +260,12 @@ static void log_overdue(struct service *s)
 static void on_phase_timer(void *arg)
 {
     struct service *s = arg;
-    s->phase_timed_out = true;
-    log_overdue(s);
+    if (s->phase == PHASE_HANDOVER) {
+        loop_timer_set_after(&s->phase_timer, LIMIT_HANDOVER_LOOK_MS * MS);
+    } else {
+        s->phase_timed_out = true;
+        log_overdue(s);
+    }
     advance(s);
 }
 
@@ -244,8 +288,18 @@ void service_stop_begin(struct service *s, bool ending)
     CHECK(s->phase == PHASE_RUNNING);
     s->ending = ending;
     s->stop_begun_ns = loop_boot_ns(s->loop);
-    enter_phase(s, PHASE_TICKS);
+    /* After a failure nobody is to wait for it to happen again. */
+    enter_phase(s, ending && s->exit_status == 0 ? PHASE_HANDOVER : PHASE_TICKS);
     advance(s);
+}
+
+bool service_stop_waiting(struct service *s)
+{
+    if (s->phase != PHASE_HANDOVER)
+        return false;
+    s->phase_timed_out = true;
+    advance(s);
+    return true;
 }
 
 void service_stop(struct service *s)

@@ -1,6 +1,7 @@
-"""What an election costs the API server."""
+"""What an election by one Lease costs the API server: `standby: cold`; with a standby's Lease, see test_standby.py."""
 import pytest
 from harness.replicas import LED
+from harness.world import SHORT
 
 pytestmark = pytest.mark.only("kubesim")
 
@@ -14,10 +15,14 @@ def users(world):
     }, "baton-a", "baton-b")
 
 
+def cold(world, name):
+    return world.config(name, extensions={"leaderelector/foo": world.extension(standby="cold", **SHORT)})
+
+
 def test_idle_standby_watches_and_asks_nothing_and_the_leader_writes_once_an_interval(world, users):
-    a = world.start_leader("a", user="baton-a")
+    a = world.start_leader("a", cold(world, "a"), user="baton-a")
     world.api.sim("DELETE", "requests")
-    b = world.start_standby("b", user="baton-b")
+    b = world.start_standby("b", cold(world, "b"), user="baton-b")
     assert world.api.counts("baton-b") == {"watch": 1}, "a standby needs one watch to learn everything"
     watch = world.watch()
     watch.wait_more(1)
@@ -33,8 +38,8 @@ def test_idle_standby_watches_and_asks_nothing_and_the_leader_writes_once_an_int
 
 
 def test_hand_over_needs_one_write_of_each_side(world, users):
-    a = world.start_leader("a", user="baton-a")
-    b = world.start_standby("b", user="baton-b")
+    a = world.start_leader("a", cold(world, "a"), user="baton-a")
+    b = world.start_standby("b", cold(world, "b"), user="baton-b")
     world.watch().wait_more(2)
     world.api.sim("DELETE", "requests")
     world.end(a)
@@ -45,8 +50,8 @@ def test_hand_over_needs_one_write_of_each_side(world, users):
 
 def test_candidates_do_not_race_when_the_leader_releases(world, users):
     """Five standbys: one claims first, few of the others try in vain."""
-    a = world.start_leader("a", user="baton-a")
-    standbys = [world.start_standby(f"b{i}", user="baton-b") for i in range(5)]
+    a = world.start_leader("a", cold(world, "a"), user="baton-a")
+    standbys = [world.start_standby(f"b{i}", cold(world, f"b{i}"), user="baton-b") for i in range(5)]
     world.output(a).wait_more(1)
     world.api.sim("DELETE", "requests")
     world.end(a)

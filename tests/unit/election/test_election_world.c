@@ -1,6 +1,7 @@
 /*
  * Several election machines in a random world: one API server record, requests and answers that are late, lost or refused,
- * watches that lag and break, candidates that pause, clocks of different rates, Leases that are deleted or cleared by hand.
+ * watches that lag and break, candidates that pause, clocks of different rates, Leases that are deleted or cleared by hand,
+ * candidates that yield, hold, rest and campaign again, and some that die and are proven dead to the others.
  * Checked after every event: at most one gate is open. Checked at the end, when the faults have stopped: somebody leads.
  * Virtual time; every world has a printed seed, and `test_election_world SEED` replays one.
  */
@@ -22,7 +23,7 @@ enum { CANDIDATES_MAX = 5, EVENTS_MAX = 512, WORLD_COUNT = 3000 };
 struct record {
     bool exists;
     uint64_t uid, version;
-    int writer; /* candidate, -1: nobody */
+    int writer; /* id of the process, -1: nobody */
     bool has_holder, released, pristine;
     int64_t duration_ns;
     int64_t
@@ -38,12 +39,16 @@ enum what {
     WATCH_BREAKS,
     WATCH_OPENS,
     PAUSE_ENDS,
+    STEER, /* yield, or another mode */
+    DEATH,
+    PROOF,
     HAND
 };
 struct pending {
     int64_t at_ns; /* world time */
     enum what what;
     int candidate;
+    int writer;      /* the process that the candidate was */
     uint64_t serial; /* of the call or watch it belongs to */
     enum election_call call;
     uint64_t call_version, call_uid;
@@ -60,6 +65,7 @@ struct candidate {
     int64_t wake_ns; /* world time */
     uint64_t call_serial, watch_serial;
     bool watch_open;
+    int id;                /* of this process; its successor has another */
     int64_t watch_last_ns; /* events stay in order */
     bool stopped;
 };
@@ -76,8 +82,11 @@ struct world {
     bool faults, trace;
     uint64_t seed;
     int64_t deleted_ns;
-    int terms;
+    int terms, yields, claims_by_proof;
+    int next_id;
 };
+
+static const int64_t duration_ns = 15 * SECOND;
 
 static uint64_t roll(struct world *w, uint64_t below)
 {
@@ -162,7 +171,9 @@ static void feed(struct world *w, int who, struct election_event event)
     if (out.call != CALL_NONE) {
         c->call_serial++;
         bool never_arrives = chance(w, 4);
+        w->claims_by_proof += out.call == CALL_CLAIM && c->machine.gone_ns != 0;
         struct pending p = {.candidate = who,
+                            .writer = c->id,
                             .serial = c->call_serial,
                             .call = out.call,
                             .call_version = c->machine.present ? c->machine.lease.version : 0,
@@ -221,17 +232,16 @@ static enum call_outcome execute(struct world *w, const struct pending *p)
         if (r->exists)
             return CALL_CONFLICT;
         *r = (struct record){
-            .exists = true, .uid = w->version + 1, .has_holder = true, .writer = p->candidate};
+            .exists = true, .uid = w->version + 1, .has_holder = true, .writer = p->writer};
     } else {
         if (!r->exists || r->version != p->call_version || r->uid != p->call_uid)
             return CALL_CONFLICT;
         r->has_holder = p->call != CALL_RELEASE;
-        r->writer = p->candidate;
+        r->writer = p->writer;
     }
     r->released = p->call == CALL_RELEASE;
     r->pristine = false;
-    r->duration_ns =
-        p->call == CALL_RELEASE ? SECOND : w->c[p->candidate].machine.config.duration_ns;
+    r->duration_ns = p->call == CALL_RELEASE ? SECOND : duration_ns;
     r->own_duration_ns = r->duration_ns;
     stored(w);
     return CALL_OK;
@@ -255,21 +265,22 @@ static void answer(struct world *w, const struct pending *p)
         return; /* cancelled, answered, or timed out before */
     c->call_serial++;
     feed(w, p->candidate,
-         (struct election_event){.kind = EVENT_CALL_DONE,
-                                 .outcome = p->outcome,
-                                 .lease = view(&p->record, p->candidate)});
+         (struct election_event){
+             .kind = EVENT_CALL_DONE, .outcome = p->outcome, .lease = view(&p->record, c->id)});
 }
 
 static void watch_opens(struct world *w, int who)
 {
     struct candidate *c = &w->c[who];
+    if (c->watch_open || c->machine.mode == MODE_REST)
+        return;
     c->watch_open = true;
     c->watch_serial++;
     struct record snapshot = w->record;
     c->watch_last_ns = w->now_ns;
     feed(w, who, (struct election_event){.kind = EVENT_WATCH_UP});
     if (snapshot.exists)
-        feed(w, who, (struct election_event){.kind = EVENT_SEEN, .lease = view(&snapshot, who)});
+        feed(w, who, (struct election_event){.kind = EVENT_SEEN, .lease = view(&snapshot, c->id)});
     else if (c->machine.call == CALL_NONE)
         feed(w, who, (struct election_event){.kind = EVENT_ABSENT});
 }
@@ -303,6 +314,99 @@ static void hand(struct world *w)
     push(w, (struct pending){.at_ns = w->now_ns + (int64_t)roll(w, 60) * SECOND, .what = HAND});
 }
 
+static void open_watch_later(struct world *w, int who)
+{
+    push(w, (struct pending){.at_ns = w->now_ns + (int64_t)roll(w, 100) * MS,
+                             .what = WATCH_OPENS,
+                             .candidate = who});
+}
+
+static void change_mode(struct world *w, int who, enum election_event_kind kind)
+{
+    struct candidate *c = &w->c[who];
+    feed(w, who, (struct election_event){.kind = kind});
+    if (kind == EVENT_REST && c->watch_open) {
+        c->watch_open = false;
+        feed(w, who, (struct election_event){.kind = EVENT_WATCH_DOWN});
+    }
+    if (kind != EVENT_REST && !c->watch_open)
+        open_watch_later(w, who);
+}
+
+/* At any moment, as the one that steers would never do: the machine must be safe all the same. */
+static void steer(struct world *w, int who)
+{
+    static const enum election_event_kind kinds[] = {EVENT_YIELD, EVENT_CAMPAIGN, EVENT_CAMPAIGN,
+                                                     EVENT_HOLD, EVENT_REST};
+    enum election_event_kind kind = kinds[roll(w, COUNT_OF(kinds))];
+    if (w->faults && kind == EVENT_YIELD) {
+        w->yields += w->c[who].machine.state == ELECTION_LEADING;
+        feed(w, who, (struct election_event){.kind = kind});
+    } else if (w->faults) {
+        change_mode(w, who, kind);
+    }
+    push(w, (struct pending){.at_ns = w->now_ns + (int64_t)(5 + roll(w, 60)) * SECOND,
+                             .what = STEER,
+                             .candidate = who});
+}
+
+/* A new process in the place of this candidate; requests of the one before may still arrive. */
+static void start(struct world *w, int who)
+{
+    const struct election_config config = {
+        .duration_ns = duration_ns,
+        .renew_deadline_ns = 10 * SECOND,
+        .retry_period_ns = 2 * SECOND,
+        .margin_ns = SECOND,
+        .stagger_ns = (int64_t)roll(w, 200) * MS,
+        .poll_ns = roll(w, 3) == 0 ? duration_ns : 0,
+        .release = true,
+    };
+    struct candidate *c = &w->c[who];
+    election_init(&c->machine, &config);
+    c->id = w->next_id++;
+    c->call_serial++;
+    c->watch_serial++;
+    c->watch_open = false;
+    c->wake_ns = INT64_MAX;
+    c->paused_until_ns = 0;
+    feed(w, who, (struct election_event){.kind = EVENT_START});
+    open_watch_later(w, who);
+}
+
+/* Somebody dies, mostly the one that leads, and is replaced; the others hear of it for certain, each in its time. */
+static void death(struct world *w)
+{
+    int who = (int)roll(w, (uint64_t)w->count);
+    for (int i = 0; i < w->count; i++)
+        who = w->c[i].machine.state == ELECTION_LEADING && roll(w, 3) > 0 ? i : who;
+    /* Who starts afresh knows nothing of a Lease that is gone: a known limit. */
+    if (w->faults && w->record.exists) {
+        int id = w->c[who].id;
+        start(w, who);
+        for (int i = 0; i < w->count; i++)
+            push(w, (struct pending){.at_ns = w->now_ns + (int64_t)roll(w, 5000) * MS,
+                                     .what = PROOF,
+                                     .candidate = i,
+                                     .writer = id});
+    }
+    push(w, (struct pending){.at_ns = w->now_ns + (int64_t)(20 + roll(w, 60)) * SECOND,
+                             .what = DEATH});
+}
+
+/* As far as this candidate knows, the dead one holds the Lease: for that very version it is proven to be gone. */
+static void proof(struct world *w, int who, int dead_id)
+{
+    const struct election *m = &w->c[who].machine;
+    bool holds = m->seen && m->present && m->lease.holder == HOLDER_OTHER &&
+                 m->lease.holder_hash == (uint64_t)dead_id + 10;
+    if (holds)
+        feed(w, who,
+             (struct election_event){.kind = EVENT_PROVEN,
+                                     .lease = {.uid = m->lease.uid, .version = m->lease.version},
+                                     .gone_ns = local_ns(w, &w->c[who])});
+}
+
 static void happen(struct world *w, struct pending *p)
 {
     switch (p->what) {
@@ -316,7 +420,16 @@ static void happen(struct world *w, struct pending *p)
         if (w->c[p->candidate].watch_open && p->serial == w->c[p->candidate].watch_serial)
             feed(w, p->candidate,
                  (struct election_event){.kind = p->deleted ? EVENT_DELETED : EVENT_SEEN,
-                                         .lease = view(&p->record, p->candidate)});
+                                         .lease = view(&p->record, w->c[p->candidate].id)});
+        break;
+    case STEER:
+        steer(w, p->candidate);
+        break;
+    case DEATH:
+        death(w);
+        break;
+    case PROOF:
+        proof(w, p->candidate, p->writer);
         break;
     case WATCH_BREAKS:
         if (w->faults && w->c[p->candidate].watch_open) {
@@ -335,6 +448,8 @@ static void happen(struct world *w, struct pending *p)
         break;
     case STOP_FAULTS:
         w->faults = false;
+        for (int i = 0; i < w->count; i++)
+            change_mode(w, i, EVENT_CAMPAIGN);
         break;
     case HAND:
         hand(w);
@@ -355,7 +470,7 @@ static bool advance(struct world *w)
         const struct pending *p = &w->queue[i];
         int64_t at_ns = p->at_ns;
         bool local = p->what == ANSWER || p->what == WATCH_EVENT || p->what == WATCH_BREAKS ||
-                     p->what == WATCH_OPENS;
+                     p->what == WATCH_OPENS || p->what == STEER || p->what == PROOF;
         if (local && at_ns < w->c[p->candidate].paused_until_ns)
             at_ns = w->c[p->candidate].paused_until_ns;
         if (at_ns < best_ns) {
@@ -383,7 +498,7 @@ static bool advance(struct world *w)
     } else {
         struct pending p = w->queue[best];
         memmove(&w->queue[best], &w->queue[best + 1], (--w->queue_len - best) * sizeof p);
-        who = p.what == HAND || p.what == STOP_FAULTS ? -1 : p.candidate;
+        who = p.what == HAND || p.what == STOP_FAULTS || p.what == DEATH ? -1 : p.candidate;
         happen(w, &p);
     }
     if (who >= 0 && w->now_ns >= w->c[who].paused_until_ns && w->faults && roll(w, 300) == 0)
@@ -392,7 +507,11 @@ static bool advance(struct world *w)
     return true;
 }
 
-static void run_world(uint64_t seed, bool trace)
+struct totals {
+    int yields, claims_by_proof;
+};
+
+static void run_world(uint64_t seed, bool trace, struct totals *totals)
 {
     static const int64_t fault_time_ns = 600 * SECOND, calm_time_ns = 120 * SECOND;
     struct world *w = mem_zalloc(sizeof *w);
@@ -402,24 +521,15 @@ static void run_world(uint64_t seed, bool trace)
         roll(w, 2);
     w->count = 2 + (int)roll(w, CANDIDATES_MAX - 1);
     for (int i = 0; i < w->count; i++) {
-        const struct election_config config = {
-            .duration_ns = 15 * SECOND,
-            .renew_deadline_ns = 10 * SECOND,
-            .retry_period_ns = 2 * SECOND,
-            .margin_ns = SECOND,
-            .stagger_ns = (int64_t)roll(w, 200) * MS,
-            .release = true,
-        };
-        election_init(&w->c[i].machine, &config);
         w->c[i].rate = 0.985 + 0.03 * (double)roll(w, 1000) / 1000.0;
-        w->c[i].wake_ns = INT64_MAX;
-        feed(w, i, (struct election_event){.kind = EVENT_START});
+        start(w, i);
         push(w, (struct pending){
-                    .at_ns = (int64_t)roll(w, 100) * MS, .what = WATCH_OPENS, .candidate = i});
+                    .at_ns = (int64_t)roll(w, 90) * SECOND, .what = STEER, .candidate = i});
         push(w, (struct pending){
                     .at_ns = (int64_t)roll(w, 60) * SECOND, .what = WATCH_BREAKS, .candidate = i});
     }
     push(w, (struct pending){.at_ns = 30 * SECOND, .what = HAND});
+    push(w, (struct pending){.at_ns = 40 * SECOND, .what = DEATH});
     push(w, (struct pending){.at_ns = fault_time_ns, .what = STOP_FAULTS});
     while (w->now_ns < fault_time_ns + calm_time_ns && advance(w))
         ;
@@ -441,18 +551,27 @@ static void run_world(uint64_t seed, bool trace)
     for (int i = 0; i < w->count; i++)
         assert_int_equal(w->c[i].machine.state, ELECTION_STOPPED);
     assert_true(w->record.released);
+    totals->yields += w->yields;
+    totals->claims_by_proof += w->claims_by_proof;
     mem_free(w);
 }
 
 static void test_random_worlds(void **state)
 {
     uint64_t first = *(uint64_t *)*state;
-    uint64_t count = first == 0 ? WORLD_COUNT : 1;
-    if (first == 0)
+    const char *wanted = getenv("WORLDS"); /* more of them than the default */
+    uint64_t count = 1;
+    if (first == 0) {
+        count = WORLD_COUNT;
+        assert_true(wanted == NULL || str_to_u64(str_from(wanted), &count));
         first = 1;
+    }
+    struct totals totals = {.yields = 0};
     printf("seeds %" PRIu64 " to %" PRIu64 "\n", first, first + count - 1);
     for (uint64_t seed = first; seed < first + count; seed++)
-        run_world(seed, count == 1);
+        run_world(seed, count == 1, &totals);
+    printf("%d yields of a leader, %d claims by proof\n", totals.yields, totals.claims_by_proof);
+    assert_true(count < 100 || (totals.yields > 0 && totals.claims_by_proof > 0));
 }
 
 int main(int argc, char **argv)

@@ -271,7 +271,7 @@ static const struct config_schema pull_schema = {
     .field_count = COUNT_OF(pull_fields),
     .defaults = pull_defaults,
 };
-#define PULL(type_name, warm, ...)                                                                      \
+#define PULL(type_name, warm, ...)                                                                 \
     {                                                                                              \
         .name = type_name, .signals = 7, .kind = RECEIVER_PULL, .can_be_warm = warm,               \
         .stability = "alpha", .schema = &pull_schema, .create = pull_create,                       \
@@ -493,6 +493,7 @@ struct elect_config {
     str lease;
     int64_t duration_ns;
     int standby;
+    int64_t handover_wait_ns;
     bool old_metrics;
 };
 struct elect {
@@ -505,7 +506,8 @@ static bool elect_get(struct extension *x, struct elector **elector, struct err 
 {
     const struct elect *l = x->base.state;
     struct elector_config config = {.lease_name = l->config->lease,
-                                    .standby = l->config->standby == 0 ? STANDBY_WARM : STANDBY_COLD,
+                                    .standby = (enum standby)l->config->standby,
+                                    .handover_wait_ns = l->config->handover_wait_ns,
                                     .lease_duration_ns = l->config->duration_ns};
     *elector = elector_get(service_electors(x->base.service), &config,
                            service_generation(x->base.service), err);
@@ -591,15 +593,29 @@ static void elect_destroy(struct extension *x)
     destroyed(&x->base);
 }
 
-static const char *const standby_names[] = {"warm", "cold", NULL};
+static const char *const standby_names[] = {"cold", "warm", "auto", NULL};
+
+static void elect_defaults(void *config)
+{
+    ((struct elect_config *)config)->standby = STANDBY_WARM;
+}
+
 static bool elect_has_old_metrics(const struct extension *x)
 {
     return ((const struct elect *)x->base.state)->config->old_metrics;
 }
 
 static const struct config_field elect_fields[] = {
-    {.key = "old_metrics", .type = CONFIG_BOOL, .offset = offsetof(struct elect_config, old_metrics)},
-    {.key = "standby", .type = CONFIG_ENUM, .offset = offsetof(struct elect_config, standby), .choices = standby_names},
+    {.key = "old_metrics",
+     .type = CONFIG_BOOL,
+     .offset = offsetof(struct elect_config, old_metrics)},
+    {.key = "standby",
+     .type = CONFIG_ENUM,
+     .offset = offsetof(struct elect_config, standby),
+     .choices = standby_names},
+    {.key = "handover_wait",
+     .type = CONFIG_DURATION,
+     .offset = offsetof(struct elect_config, handover_wait_ns)},
     {.key = "lease", .type = CONFIG_STR, .offset = offsetof(struct elect_config, lease)},
     {.key = "duration",
      .type = CONFIG_DURATION,
@@ -608,7 +624,8 @@ static const struct config_field elect_fields[] = {
 static const struct config_schema elect_schema = {.name = "elect",
                                                   .size = sizeof(struct elect_config),
                                                   .fields = elect_fields,
-                                                  .field_count = COUNT_OF(elect_fields)};
+                                                  .field_count = COUNT_OF(elect_fields),
+                                                  .defaults = elect_defaults};
 static const struct extension_type elect_type = {
     .name = "elect",
     .stability = "alpha",
@@ -655,7 +672,8 @@ static const struct extension_type plain_type = {
     .destroy = plain_destroy,
 };
 
-static const struct receiver_type *const receivers[] = {&both_type, &cold_type, &pull_type, &push_type, NULL};
+static const struct receiver_type *const receivers[] = {&both_type, &cold_type, &pull_type,
+                                                        &push_type, NULL};
 static const struct processor_type *const processors[] = {&derive_type, &pass_type, NULL};
 static const struct exporter_type *const exporters[] = {&sink_type, NULL};
 static const struct extension_type *const extensions[] = {&elect_type, &plain_type, NULL};

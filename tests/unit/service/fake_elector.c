@@ -48,11 +48,12 @@ static void tell(struct elector *e)
         again = false;
         list_for_each (node, &e->users) {
             struct elector_user *user = CONTAINER_OF(node, struct elector_user, link);
-            if (user->told_leading == e->leading)
+            enum elector_role role = elector_present_role(e);
+            if (user->told_role == role)
                 continue;
-            user->told_leading = e->leading;
+            user->told_role = role;
             again = true;
-            user->on_change(user->arg, e->leading);
+            user->on_role(user->arg, role);
             break;
         }
     }
@@ -151,9 +152,9 @@ void elector_unref(struct elector *e, void (*done)(void *arg), void *arg)
 
 void elector_join(struct elector *e, struct elector_user *user)
 {
-    user->told_leading = false;
+    user->told_role = ROLE_COLD;
     list_append(&e->users, &user->link);
-    if (e->leading)
+    if (elector_present_role(e) != ROLE_COLD)
         loop_task_post(&e->tell_task);
 }
 
@@ -161,6 +162,39 @@ void elector_leave(struct elector *e, struct elector_user *user)
 {
     (void)e;
     list_remove(&user->link);
+}
+
+void elector_user_synced(struct elector *e)
+{
+    e->synced_calls++;
+}
+
+enum elector_role elector_present_role(const struct elector *e)
+{
+    if (e->leading)
+        return ROLE_LEADING;
+    return e->stands_by || e->config.standby == STANDBY_WARM ? ROLE_WARM : ROLE_COLD;
+}
+
+bool elector_is_synced(const struct elector *e)
+{
+    list_for_each (node, &e->users) {
+        struct elector_user *user = CONTAINER_OF(node, struct elector_user, link);
+        if (user->is_synced != NULL && !user->is_synced(user->arg))
+            return false;
+    }
+    return elector_present_role(e) != ROLE_COLD;
+}
+
+bool elector_has_synced_standby(const struct elector *e)
+{
+    return e->another_stands_by && e->another_is_synced;
+}
+
+bool elector_awaits_standby(const struct elector *e, int64_t since_ns)
+{
+    return e->leading && e->another_stands_by && !e->another_is_synced &&
+           loop_boot_ns(e->set->loop) - since_ns < e->config.handover_wait_ns;
 }
 
 bool elector_may_emit(const struct elector *e)
@@ -202,6 +236,9 @@ void elector_statistics(const struct elector *e, struct elector_stats *stats)
 {
     int64_t now_ns = loop_boot_ns(e->set->loop);
     *stats = (struct elector_stats){.leading = e->leading,
+                                    .role = elector_present_role(e),
+                                    .has_standby = e->stands_by || e->another_stands_by,
+                                    .standby_is_synced = e->another_is_synced,
                                     .renewed_ns = now_ns - INT64_C(1500000000),
                                     .gate_ns = e->gate_open ? now_ns + INT64_C(12500000000) : 0,
                                     .terms = e->term,
@@ -278,6 +315,12 @@ void fake_elector_lead(struct elector *e, enum inheritance inheritance, int64_t 
 void fake_elector_lose(struct elector *e)
 {
     e->leading = false;
+    tell(e);
+}
+
+void fake_elector_stand_by(struct elector *e, bool stands_by)
+{
+    e->stands_by = stands_by;
     tell(e);
 }
 

@@ -24,6 +24,9 @@ struct elector {
     uint32_t ref_count;
     bool started, leading;
     bool gate_open;               /* while leading */
+    bool stands_by;               /* this one, by STANDBY_AUTO */
+    bool another_stands_by, another_is_synced;
+    size_t synced_calls;          /* of elector_user_synced */
     uint64_t term;
     struct list users;
     enum inheritance inheritance;
@@ -52,6 +55,7 @@ struct elector *fake_elector_find(struct elector_set *set, const char *lease_nam
 /* Begins a term and tells the users. What was inherited is set before. */
 void fake_elector_lead(struct elector *e, enum inheritance inheritance, int64_t gate_closed_ns);
 void fake_elector_lose(struct elector *e);
+void fake_elector_stand_by(struct elector *e, bool stands_by);
 void fake_elector_inherit(struct elector *e, const char *receiver_id, struct note_entry entry);
 /* What the service wrote last; NULL if nothing. */
 const struct fake_note *fake_elector_written(const struct elector *e, const char *receiver_id);
