@@ -19,7 +19,7 @@
 
 static const char JSON_TYPE[] = "application/json";
 static const char PROTOBUF_TYPE[] = "application/vnd.kubernetes.protobuf";
-const struct proto_type status_type = {"", "v1", "Status"};
+const struct proto_type sim_status_type = {"", "v1", "Status"};
 
 struct accepted call_accept(const struct kubesim_call *call, enum accept_for what)
 {
@@ -27,7 +27,7 @@ struct accepted call_accept(const struct kubesim_call *call, enum accept_for wha
     return accept_parse(call->request.accept, what, has_protobuf);
 }
 
-struct proto_type object_type(const struct sim_kind *kind, enum view view)
+struct proto_type sim_object_type(const struct sim_kind *kind, enum view view)
 {
     if (view == VIEW_METADATA)
         return (struct proto_type){"meta.k8s.io", "v1", "PartialObjectMetadata"};
@@ -59,10 +59,10 @@ static void answer_protobuf(struct kubesim_call *call, int status, struct sim_ob
 {
     struct object_form form = {
         .protobuf = true, .only_metadata = view == VIEW_METADATA, .resource_version = version};
-    struct proto_type type = object_type(o->kind, view);
+    struct proto_type type = sim_object_type(o->kind, view);
     struct buf *b = &call->out;
-    proto_envelope_begin(b, &type, object_protobuf_size(o, form));
-    object_print(b, o, form);
+    proto_envelope_begin(b, &type, sim_object_protobuf_size(o, form));
+    sim_object_print(b, o, form);
     proto_envelope_end(b);
     set_head(call, status, PROTOBUF_TYPE);
 }
@@ -94,10 +94,10 @@ void answer_object_at(struct kubesim_call *call, int status, struct sim_object *
         table_row_print(b, o, version, include, call->sim->config.wall_ns(call->sim->config.arg));
         buf_text(b, "]}");
     } else {
-        object_print(b, o,
-                     (struct object_form){.typed = true,
-                                          .only_metadata = form.view == VIEW_METADATA,
-                                          .resource_version = version});
+        sim_object_print(b, o,
+                         (struct object_form){.typed = true,
+                                              .only_metadata = form.view == VIEW_METADATA,
+                                              .resource_version = version});
     }
     buf_byte(b, '\n');
     set_head(call, status, JSON_TYPE);
@@ -130,7 +130,7 @@ static void print_causes(struct buf *b, const char **separator, const struct sim
     buf_byte(b, ']');
 }
 
-void status_print(struct buf *b, const struct status *f)
+void sim_status_print(struct buf *b, const struct status *f)
 {
     const char *separator = "";
     buf_text(b, "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{");
@@ -179,7 +179,7 @@ static void print_details_protobuf(struct buf *b, const struct status *f)
 }
 
 /* meta/v1 Status: metadata 1 (selfLink 1, resourceVersion 2, continue 3), status 2, message 3, reason 4, details 5, code 6 */
-void status_print_protobuf(struct buf *b, const struct status *f)
+void sim_status_print_protobuf(struct buf *b, const struct status *f)
 {
     size_t mark = pb_open(b, 1);
     pb_put_bytes_always(b, 1, STR_NONE);
@@ -204,13 +204,13 @@ void answer_status(struct kubesim_call *call, const struct status *f)
     buf_clear(b);
     if (protobuf) {
         buf_init(&status, LIMIT_SIM_OUT_BYTES);
-        status_print_protobuf(&status, f);
-        proto_envelope_begin(b, &status_type, status.len);
+        sim_status_print_protobuf(&status, f);
+        proto_envelope_begin(b, &sim_status_type, status.len);
         buf_str(b, buf_view(&status));
         proto_envelope_end(b);
         buf_deinit(&status);
     } else {
-        status_print(b, f);
+        sim_status_print(b, f);
         buf_byte(b, '\n');
     }
     set_head(call, f->success ? 200 : f->code, protobuf ? PROTOBUF_TYPE : JSON_TYPE);

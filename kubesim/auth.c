@@ -213,7 +213,7 @@ static bool role_allows(struct kubesim *sim, struct arena *a, const struct dom *
         return false;
     str key = object_key(a, in_cluster ? STR_NONE : namespace, dom_text(role_ref, "name"));
     struct sim_object *role = table_get(roles, key);
-    const struct dom *rules = role == NULL ? NULL : dom_getz(object_tree(a, role), "rules");
+    const struct dom *rules = role == NULL ? NULL : dom_getz(sim_object_tree(a, role), "rules");
     for (const struct dom *r = rules == NULL ? NULL : rules->first; r != NULL; r = r->next) {
         if (role_rule_allows(a, r, what))
             return true;
@@ -248,7 +248,7 @@ static bool bindings_allow(struct kubesim *sim, const char *kind, str namespace,
     for (size_t i = 0; i < list.count && !allowed; i++) {
         struct arena a;
         arena_init(&a, 4 * KIB);
-        const struct dom *binding = object_tree(&a, list.items[i]);
+        const struct dom *binding = sim_object_tree(&a, list.items[i]);
         const struct dom *subjects = dom_getz(binding, "subjects");
         bool bound = false;
         for (const struct dom *s = subjects == NULL ? NULL : subjects->first; s != NULL && !bound;

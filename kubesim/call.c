@@ -50,7 +50,7 @@ static void reset_answer(struct kubesim_call *call)
     call->out_pos = 0;
     object_list_deinit(&call->list.objects);
     if (call->watch != NULL)
-        watch_free(call->watch);
+        sim_watch_free(call->watch);
     call->watch = NULL;
     call->source = SOURCE_BUFFER;
 }
@@ -114,7 +114,7 @@ static void run(struct kubesim_call *call)
         if (f != NULL)
             spoil(call, f);
     }
-    journal_close(call);
+    sim_journal_close(call);
 }
 
 static void begin(struct kubesim_call *call)
@@ -123,9 +123,9 @@ static void begin(struct kubesim_call *call)
     call->phase = CALL_ANSWERED;
     bool known = auth_identify(call);
     call_classify(call);
-    journal_open(call);
+    sim_journal_open(call);
     if (!known) {
-        journal_close(call);
+        sim_journal_close(call);
         return;
     }
     call->fault = fault_pick(call);

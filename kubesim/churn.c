@@ -54,7 +54,7 @@ static void put_object(struct kubesim *sim, enum gen_kind kind, uint32_t number)
         table_put(t, o, sim_now(sim));
         watches_notify(t);
     }
-    object_unref(o);
+    sim_object_unref(o);
 }
 
 static void put_deployment(struct kubesim *sim, uint32_t number)
@@ -95,10 +95,10 @@ static void delete_pod(struct kubesim *sim, uint32_t number)
     struct sim_object *o = gen_object(g, GEN_POD, number, 0);
     struct sim_object *stored = table_get(g->tables[GEN_POD], o->key);
     if (stored != NULL && stored->template != NULL) {
-        store_remove(sim, g->tables[GEN_POD], stored);
+        sim_store_remove(sim, g->tables[GEN_POD], stored);
         g->deleted++;
     }
-    object_unref(o);
+    sim_object_unref(o);
     g->pods[number].alive = false;
 }
 

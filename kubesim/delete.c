@@ -104,7 +104,7 @@ static struct sim_object *mark_deleted(struct kubesim_call *call, struct sim_tab
 {
     struct arena *a = &call->arena;
     const struct kubesim_config *c = &call->sim->config;
-    struct dom *tree = object_tree(a, o), *metadata = dom_getz(tree, "metadata");
+    struct dom *tree = sim_object_tree(a, o), *metadata = dom_getz(tree, "metadata");
     struct sim_table *own = call->table;
     struct buf b;
     if (o->deleting)
@@ -152,13 +152,13 @@ static void remove_empty_namespace(struct kubesim *sim, str name)
         remove_one(sim, namespaces, o);
 }
 
-void store_remove(struct kubesim *sim, struct sim_table *t, struct sim_object *o)
+void sim_store_remove(struct kubesim *sim, struct sim_table *t, struct sim_object *o)
 {
-    object_ref(o);
+    sim_object_ref(o);
     remove_one(sim, t, o);
     if (o->namespace.len > 0)
         remove_empty_namespace(sim, o->namespace);
-    object_unref(o);
+    sim_object_unref(o);
 }
 
 /* -- one object -- */
@@ -234,7 +234,7 @@ void verb_delete(struct kubesim_call *call)
     else
         answer_success(call, o);
     if (!options.dry_run)
-        store_remove(call->sim, call->table, o);
+        sim_store_remove(call->sim, call->table, o);
 }
 
 /* -- collection -- */
@@ -262,7 +262,7 @@ void verb_delete_collection(struct kubesim_call *call)
         if (list.items[i]->finalizers)
             mark_deleted(call, call->table, list.items[i], false);
         else
-            store_remove(call->sim, call->table, list.items[i]);
+            sim_store_remove(call->sim, call->table, list.items[i]);
     }
     object_list_deinit(&list);
 }

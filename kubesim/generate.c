@@ -253,7 +253,7 @@ struct sim_object *gen_object(struct generator *g, enum gen_kind kind, uint32_t 
         memcpy(t->id, id, sizeof id);
         map_put(&g->templates, str_make((const char *)t->id, sizeof t->id), t);
     }
-    return object_new_generated(t, &v, resource_version);
+    return sim_object_new_generated(t, &v, resource_version);
 }
 
 uint32_t gen_available(const struct generator *g, uint32_t number)
@@ -377,7 +377,7 @@ static void make_objects(struct kubesim *sim, enum gen_kind kind)
             table_put(t, o, sim_now(sim));
             watches_notify(t);
         }
-        object_unref(o);
+        sim_object_unref(o);
     }
 }
 

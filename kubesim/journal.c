@@ -12,7 +12,7 @@
 
 enum { CAP_START = 64 };
 
-void journal_init(struct journal *j)
+void sim_journal_init(struct journal *j)
 {
     *j = (struct journal){.next_id = 1, .first_id = 1, .cap = CAP_START};
     j->entries = mem_zalloc(j->cap * sizeof j->entries[0]);
@@ -55,7 +55,7 @@ void journal_reset(struct journal *j)
     counts_clear(j);
 }
 
-void journal_deinit(struct journal *j)
+void sim_journal_deinit(struct journal *j)
 {
     for (size_t i = 0; i < j->cap; i++)
         entry_clear(&j->entries[i]);
@@ -83,7 +83,7 @@ static void count(struct journal *j, const char *verb, str resource, str user)
     j->counts[j->count_count++] = (struct journal_count){verb, str_dup(resource), str_dup(user), 1};
 }
 
-void journal_open(struct kubesim_call *call)
+void sim_journal_open(struct kubesim_call *call)
 {
     struct journal *j = &call->sim->journal;
     const struct attributes *what = &call->attributes;
@@ -108,7 +108,7 @@ void journal_open(struct kubesim_call *call)
     count(j, what->verb, what->resource, call->identity.user);
 }
 
-void journal_close(struct kubesim_call *call)
+void sim_journal_close(struct kubesim_call *call)
 {
     struct journal *j = &call->sim->journal;
     struct journal_entry *e = &j->entries[call->journal_id % j->cap];

@@ -116,7 +116,7 @@ void verb_patch(struct kubesim_call *call)
         return;
     }
     struct dom *target =
-        old != NULL ? object_tree(&call->arena, old) : dom_new(&call->arena, DOM_OBJECT);
+        old != NULL ? sim_object_tree(&call->arena, old) : dom_new(&call->arena, DOM_OBJECT);
     target = apply(call, type, target, patch);
     if (target == NULL)
         return;

@@ -2,12 +2,12 @@
  * One version of one object: its bytes as clients get them, and what the server itself looks at,
  * parsed once.
  *
- * Life of one: printed as JSON from the tree of a request by object_new; then shared by the table,
+ * Life of one: printed as JSON from the tree of a request by sim_object_new; then shared by the table,
  * the window of changes (as the new and later as the previous state) and the lists being sent,
  * counted by references. It never changes. Its protobuf is made when somebody first asks for it,
  * and kept. A generated object has neither: it is printed from its template each time.
  *
- * The resourceVersion is not in the bytes: object_print puts it into the gap, so that a deletion
+ * The resourceVersion is not in the bytes: sim_object_print puts it into the gap, so that a deletion
  * can show the last state with a version of its own.
  *
  * Invariant: everything but the protobuf is in one block of memory, the strings point into it.
@@ -118,8 +118,8 @@ static void copy_key(struct sim_object *o, str namespace, str name, char **at)
     o->key = str_make(key, (size_t)(*at - key));
 }
 
-struct sim_object *object_new(const struct sim_kind *kind, const struct dom *tree,
-                              uint64_t resource_version)
+struct sim_object *sim_object_new(const struct sim_kind *kind, const struct dom *tree,
+                                  uint64_t resource_version)
 {
     const struct dom *metadata = dom_getz(tree, "metadata");
     const struct dom *labels = dom_getz(metadata, "labels");
@@ -154,8 +154,9 @@ struct sim_object *object_new(const struct sim_kind *kind, const struct dom *tre
     return o;
 }
 
-struct sim_object *object_new_generated(const struct sim_template *t,
-                                        const struct sim_values *values, uint64_t resource_version)
+struct sim_object *sim_object_new_generated(const struct sim_template *t,
+                                            const struct sim_values *values,
+                                            uint64_t resource_version)
 {
     char namespace[256], name[256];
     CHECK(t->namespace.len <= sizeof namespace && t->name.len <= sizeof name);
@@ -175,13 +176,13 @@ struct sim_object *object_new_generated(const struct sim_template *t,
     return o;
 }
 
-struct sim_object *object_ref(struct sim_object *o)
+struct sim_object *sim_object_ref(struct sim_object *o)
 {
     o->refs++;
     return o;
 }
 
-void object_unref(struct sim_object *o)
+void sim_object_unref(struct sim_object *o)
 {
     if (o == NULL || --o->refs > 0)
         return;
@@ -189,18 +190,18 @@ void object_unref(struct sim_object *o)
     mem_free(o);
 }
 
-bool object_same(const struct sim_object *x, const struct sim_object *y)
+bool sim_object_same(const struct sim_object *x, const struct sim_object *y)
 {
     return x->template == NULL && y->template == NULL && x->json.end == y->json.end &&
            memcmp(x->json.data, y->json.data, x->json.end) == 0;
 }
 
-struct dom *object_tree(struct arena *a, struct sim_object *o)
+struct dom *sim_object_tree(struct arena *a, struct sim_object *o)
 {
     struct err err;
     struct buf b;
     buf_init(&b, 2 * LIMIT_SIM_OBJECT_BYTES);
-    object_print(&b, o, (struct object_form){0});
+    sim_object_print(&b, o, (struct object_form){0});
     struct dom *tree = dom_parse(a, arena_str(a, buf_view(&b)), &err);
     CHECK(tree != NULL); /* we printed it ourselves */
     buf_deinit(&b);
@@ -218,7 +219,7 @@ static const struct sim_image *protobuf_image(struct sim_object *o)
         return &o->protobuf;
     arena_init(&a, 16 * KIB);
     buf_init(&b, 2 * LIMIT_SIM_OBJECT_BYTES);
-    image_print(&b, o->kind, object_tree(&a, o), true, &o->protobuf);
+    image_print(&b, o->kind, sim_object_tree(&a, o), true, &o->protobuf);
     CHECK(!b.overflow);
     o->protobuf.data = buf_take(&b, &len);
     arena_deinit(&a);
@@ -232,7 +233,7 @@ static uint64_t shown_version(const struct sim_object *o, struct object_form for
     return form.resource_version != 0 ? form.resource_version : o->resource_version;
 }
 
-size_t object_protobuf_size(struct sim_object *o, struct object_form form)
+size_t sim_object_protobuf_size(struct sim_object *o, struct object_form form)
 {
     char digits[24];
     const struct sim_image *image = protobuf_image(o);
@@ -297,7 +298,7 @@ static void print_json(struct buf *b, struct sim_object *o, struct object_form f
     buf_byte(b, '}');
 }
 
-void object_print(struct buf *b, struct sim_object *o, struct object_form form)
+void sim_object_print(struct buf *b, struct sim_object *o, struct object_form form)
 {
     if (form.protobuf)
         print_protobuf(b, o, form);
@@ -305,8 +306,8 @@ void object_print(struct buf *b, struct sim_object *o, struct object_form form)
         print_json(b, o, form);
 }
 
-const struct sim_label *object_labels(const struct sim_object *o, struct label_room *room,
-                                      size_t *count)
+const struct sim_label *sim_object_labels(const struct sim_object *o, struct label_room *room,
+                                          size_t *count)
 {
     const struct sim_template *t = o->template;
     char *at = room->text;

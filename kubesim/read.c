@@ -200,7 +200,7 @@ static void print_protobuf_head(struct kubesim_call *call, const struct list_ans
     pb_put_u64(&meta, 4, l->remaining);
     size_t size = proto_bytes_size(meta.len);
     for (size_t i = 0; i < objects->count; i++)
-        size += proto_bytes_size(object_protobuf_size(objects->items[i], form));
+        size += proto_bytes_size(sim_object_protobuf_size(objects->items[i], form));
     proto_envelope_begin(&call->out, &type, size);
     pb_put_bytes_always(&call->out, 1, buf_view(&meta));
     buf_deinit(&meta);
@@ -214,15 +214,15 @@ static void print_item(struct kubesim_call *call, struct sim_object *o, int64_t 
     struct object_form form = {
         .protobuf = l->form.protobuf, .typed = only_metadata, .only_metadata = only_metadata};
     if (form.protobuf) {
-        proto_bytes_begin(b, 2, object_protobuf_size(o, form));
-        object_print(b, o, form);
+        proto_bytes_begin(b, 2, sim_object_protobuf_size(o, form));
+        sim_object_print(b, o, form);
         return;
     }
     buf_text(b, l->pos == 0 ? "" : ",");
     if (l->form.view == VIEW_TABLE)
         table_row_print(b, o, 0, l->include_object, wall_ns);
     else
-        object_print(b, o, form);
+        sim_object_print(b, o, form);
 }
 
 void list_fill(struct kubesim_call *call)

@@ -137,7 +137,7 @@ struct kubesim *kubesim_new(const struct kubesim_config *config)
     sim->resource_version = 1;
     sim->next_rule_id = sim->next_fault_id = 1;
     list_init(&sim->calls);
-    journal_init(&sim->journal);
+    sim_journal_init(&sim->journal);
     while (sim_kinds_builtin[sim->table_count] != NULL)
         sim->table_count++;
     sim->tables = mem_zalloc((sim->table_count + 1) * sizeof(struct sim_table *));
@@ -161,7 +161,7 @@ void kubesim_free(struct kubesim *sim)
     generator_free(sim->generator);
     auth_free(sim);
     faults_clear(sim, 0);
-    journal_deinit(&sim->journal);
+    sim_journal_deinit(&sim->journal);
     mem_free((char *)(uintptr_t)sim->config.anonymous_user.data);
     mem_free(sim);
 }

@@ -194,12 +194,12 @@ struct status {
     str continue_token;
 };
 void answer_status(struct kubesim_call *call, const struct status *f);
-void status_print(struct buf *b, const struct status *f);
-void status_print_protobuf(struct buf *b, const struct status *f); /* without envelope */
-extern const struct proto_type status_type;
+void sim_status_print(struct buf *b, const struct status *f);
+void sim_status_print_protobuf(struct buf *b, const struct status *f); /* without envelope */
+extern const struct proto_type sim_status_type;
 /* What Accept asks for; VIEW_NONE only where it was not checked before (verbs.c). */
 struct accepted call_accept(const struct kubesim_call *call, enum accept_for what);
-struct proto_type object_type(const struct sim_kind *kind, enum view view);
+struct proto_type sim_object_type(const struct sim_kind *kind, enum view view);
 void answer_text(struct kubesim_call *call, int status, const char *content_type, str body);
 void answer_json(struct kubesim_call *call, int status, const struct buf *json); /* copies */
 void answer_object(struct kubesim_call *call, int status, struct sim_object *o);
@@ -247,7 +247,7 @@ void verb_watch(struct kubesim_call *call);
 NODISCARD bool list_options_check(struct kubesim_call *call, const struct list_options *o);
 void watch_fill(struct kubesim_call *call);
 void watch_tick(struct sim_watch *w, int64_t now_ns);
-void watch_free(struct sim_watch *w);
+void sim_watch_free(struct sim_watch *w);
 /* Ends it; how it looks to the client is `how`. */
 void watch_drop(struct sim_watch *w, enum kubesim_drop how);
 /* Tells the watches of a table about its newest event. */
@@ -257,7 +257,7 @@ void watches_notify(struct sim_table *t);
  * If nothing changes, `old` stays with its resourceVersion. */
 struct sim_object *store_commit(struct kubesim_call *call, struct dom *tree, struct sim_object *old, bool dry_run);
 /* Deletes, also the contents of a namespace and the namespace that becomes empty. */
-void store_remove(struct kubesim *sim, struct sim_table *t, struct sim_object *o);
+void sim_store_remove(struct kubesim *sim, struct sim_table *t, struct sim_object *o);
 /* Carries on with an update after the new object's tree is known. `from_patch` decides on the form of some errors. */
 void update_tree(struct kubesim_call *call, struct dom *tree, struct sim_object *old, bool from_patch);
 void create_tree(struct kubesim_call *call, struct dom *tree, bool by_update);
@@ -292,10 +292,10 @@ void faults_clear(struct kubesim *sim, uint64_t id); /* 0: all */
 void faults_print(struct buf *b, const struct kubesim *sim);
 
 /* -- journal.c -- */
-void journal_init(struct journal *j);
-void journal_deinit(struct journal *j);
-void journal_open(struct kubesim_call *call);
-void journal_close(struct kubesim_call *call); /* the answer is there */
+void sim_journal_init(struct journal *j);
+void sim_journal_deinit(struct journal *j);
+void sim_journal_open(struct kubesim_call *call);
+void sim_journal_close(struct kubesim_call *call); /* the answer is there */
 void journal_reset(struct journal *j);
 void journal_print(struct buf *b, const struct kubesim *sim, uint64_t last);
 

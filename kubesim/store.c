@@ -45,7 +45,7 @@ static void free_nodes(struct sim_node *n)
         return;
     free_nodes(n->left);
     free_nodes(n->right);
-    object_unref(n->object);
+    sim_object_unref(n->object);
     mem_free(n);
 }
 
@@ -55,8 +55,8 @@ static void drop_oldest(struct sim_table *t)
     t->ring_version = e->resource_version;
     if (t->oldest_version < t->ring_version)
         t->oldest_version = t->ring_version;
-    object_unref(e->object);
-    object_unref(e->previous);
+    sim_object_unref(e->object);
+    sim_object_unref(e->previous);
     t->first++;
 }
 
@@ -115,7 +115,7 @@ static void node_insert(struct sim_table *t, struct sim_object *o)
 {
     struct sim_node *n = mem_zalloc(sizeof *n);
     n->priority = sip_hash(t->hash_key, o->key);
-    n->object = object_ref(o);
+    n->object = sim_object_ref(o);
     struct sim_node **place = &t->root;
     while (*place != NULL && (*place)->priority >= n->priority)
         place = str_compare(o->key, (*place)->object->key) < 0 ? &(*place)->left : &(*place)->right;
@@ -149,7 +149,7 @@ static void node_remove(struct sim_table *t, str key)
         }
     }
     *place = left != NULL ? left : right;
-    object_unref(n->object);
+    sim_object_unref(n->object);
     mem_free(n);
     t->count--;
 }
@@ -201,13 +201,13 @@ static const struct sim_event *append(struct sim_table *t, struct sim_event even
 const struct sim_event *table_put(struct sim_table *t, struct sim_object *o, int64_t time_ns)
 {
     struct sim_node *n = node_find(t->root, o->key);
-    struct sim_event event = {SIM_ADDED, o->resource_version, time_ns, object_ref(o), NULL};
+    struct sim_event event = {SIM_ADDED, o->resource_version, time_ns, sim_object_ref(o), NULL};
     if (n == NULL) {
         node_insert(t, o);
     } else {
         event.change = SIM_MODIFIED;
         event.previous = n->object;
-        n->object = object_ref(o);
+        n->object = sim_object_ref(o);
     }
     return append(t, event);
 }
@@ -215,7 +215,8 @@ const struct sim_event *table_put(struct sim_table *t, struct sim_object *o, int
 const struct sim_event *table_delete(struct sim_table *t, struct sim_object *o,
                                      uint64_t resource_version, int64_t time_ns)
 {
-    struct sim_event event = {SIM_DELETED, resource_version, time_ns, object_ref(o), object_ref(o)};
+    struct sim_event event = {SIM_DELETED, resource_version, time_ns, sim_object_ref(o),
+                              sim_object_ref(o)};
     node_remove(t, event.object->key);
     return append(t, event);
 }
@@ -228,13 +229,13 @@ static void list_add(struct object_list *l, struct sim_object *o)
         l->cap = l->cap == 0 ? 16 : l->cap * 2;
         l->items = mem_realloc(l->items, l->cap * sizeof(l->items[0]));
     }
-    l->items[l->count++] = object_ref(o);
+    l->items[l->count++] = sim_object_ref(o);
 }
 
 void object_list_deinit(struct object_list *l)
 {
     for (size_t i = 0; i < l->count; i++)
-        object_unref(l->items[i]);
+        sim_object_unref(l->items[i]);
     mem_free(l->items);
     *l = (struct object_list){0};
 }
@@ -243,7 +244,7 @@ static bool labels_match(const struct label_selector *selector, const struct sim
 {
     struct label_room room;
     size_t count;
-    const struct sim_label *labels = object_labels(o, &room, &count);
+    const struct sim_label *labels = sim_object_labels(o, &room, &count);
     return label_selector_match(selector, labels, count);
 }
 

@@ -49,24 +49,24 @@ struct sim_object {
 };
 /* From a tree in the kind's order whose metadata is complete but for the resourceVersion. One reference is the caller's. NULL if it
  * is larger than LIMIT_SIM_OBJECT_BYTES. */
-struct sim_object *object_new(const struct sim_kind *kind, const struct dom *tree, uint64_t resource_version);
+struct sim_object *sim_object_new(const struct sim_kind *kind, const struct dom *tree, uint64_t resource_version);
 /* One that is printed from the template whenever it is asked for. The template must outlive it. */
-struct sim_object *object_new_generated(const struct sim_template *t, const struct sim_values *values,
+struct sim_object *sim_object_new_generated(const struct sim_template *t, const struct sim_values *values,
                                         uint64_t resource_version);
-struct sim_object *object_ref(struct sim_object *o);
-void object_unref(struct sim_object *o); /* NULL is fine */
+struct sim_object *sim_object_ref(struct sim_object *o);
+void sim_object_unref(struct sim_object *o); /* NULL is fine */
 /* All but the resourceVersion is the same. */
-bool object_same(const struct sim_object *x, const struct sim_object *y);
+bool sim_object_same(const struct sim_object *x, const struct sim_object *y);
 /* The object, or only its metadata, with another resourceVersion unless 0. `typed` (JSON only): with kind and apiVersion. An object
  * whose own version is 0, too, is printed without one: it is shown but not stored. */
 struct object_form {
     bool protobuf, typed, only_metadata;
     uint64_t resource_version;
 };
-void object_print(struct buf *b, struct sim_object *o, struct object_form form);
-/* Bytes that object_print will write in protobuf. */
-size_t object_protobuf_size(struct sim_object *o, struct object_form form);
-struct dom *object_tree(struct arena *a, struct sim_object *o);
+void sim_object_print(struct buf *b, struct sim_object *o, struct object_form form);
+/* Bytes that sim_object_print will write in protobuf. */
+size_t sim_object_protobuf_size(struct sim_object *o, struct object_form form);
+struct dom *sim_object_tree(struct arena *a, struct sim_object *o);
 
 /* Labels of any object; those of a generated one are printed into the room. */
 enum { LABELS_GENERATED_MAX = 8, LABEL_ROOM_BYTES = 512 };
@@ -74,7 +74,7 @@ struct label_room {
     struct sim_label items[LABELS_GENERATED_MAX];
     char text[LABEL_ROOM_BYTES];
 };
-const struct sim_label *object_labels(const struct sim_object *o, struct label_room *room, size_t *count);
+const struct sim_label *sim_object_labels(const struct sim_object *o, struct label_room *room, size_t *count);
 
 /* -- tables -- */
 enum sim_change { SIM_ADDED, SIM_MODIFIED, SIM_DELETED };

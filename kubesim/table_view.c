@@ -101,7 +101,7 @@ void table_row_print(struct buf *b, struct sim_object *o, uint64_t resource_vers
     const struct sim_column *columns = o->kind->columns;
     struct arena arena;
     arena_init(&arena, 4 * KIB);
-    const struct dom *tree = object_tree(&arena, o);
+    const struct dom *tree = sim_object_tree(&arena, o);
     buf_text(b, "{\"cells\":[");
     for (size_t i = 0; i < SIM_COLUMNS_MAX && columns[i].name != NULL; i++) {
         buf_text(b, i == 0 ? "" : ",");
@@ -112,9 +112,9 @@ void table_row_print(struct buf *b, struct sim_object *o, uint64_t resource_vers
     if (include == INCLUDE_NONE)
         buf_text(b, "null");
     else
-        object_print(b, o,
-                     (struct object_form){.typed = true,
-                                          .only_metadata = include == INCLUDE_METADATA,
-                                          .resource_version = resource_version});
+        sim_object_print(b, o,
+                         (struct object_form){.typed = true,
+                                              .only_metadata = include == INCLUDE_METADATA,
+                                              .resource_version = resource_version});
     buf_byte(b, '}');
 }

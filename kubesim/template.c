@@ -2,7 +2,7 @@
  * Templates of generated objects.
  *
  * Life of one: made from a tree whose texts contain places; printed once as JSON and once as
- * protobuf; the places are looked up in the bytes. object_print copies the bytes and fills the
+ * protobuf; the places are looked up in the bytes. sim_object_print copies the bytes and fills the
  * places, so a generated object costs no more to send than one that is kept, and its memory is a
  * few numbers.
  *

@@ -38,7 +38,7 @@ struct sim_template {
     size_t label_count;
     struct arena arena; /* of everything above */
 };
-/* `tree` as for object_new. */
+/* `tree` as for sim_object_new. */
 struct sim_template *template_new(const struct sim_kind *kind, const struct dom *tree, template_fill *fill, uint64_t seed);
 void template_free(struct sim_template *t);
 /* `text` with its places filled, to `out`, which has room for text.len. */

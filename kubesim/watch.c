@@ -23,7 +23,7 @@ static const int64_t DEFAULT_TIMEOUT_S =
     1800; /* and up to twice that, as kube-apiserver's --min-request-timeout */
 static const int64_t LAST_BOOKMARK_NS = INT64_C(2000000000); /* before the end */
 
-void watch_free(struct sim_watch *w)
+void sim_watch_free(struct sim_watch *w)
 {
     list_remove(&w->node);
     object_list_deinit(&w->initial);
@@ -57,9 +57,9 @@ static void print_event(struct sim_watch *w, const char *event, struct sim_objec
                                .only_metadata = w->form.view == VIEW_METADATA,
                                .resource_version = version};
     if (form.protobuf) {
-        struct proto_type type = object_type(o->kind, w->form.view);
-        proto_frame_begin(b, event, &type, object_protobuf_size(o, form));
-        object_print(b, o, form);
+        struct proto_type type = sim_object_type(o->kind, w->form.view);
+        proto_frame_begin(b, event, &type, sim_object_protobuf_size(o, form));
+        sim_object_print(b, o, form);
         proto_envelope_end(b);
         return;
     }
@@ -67,7 +67,7 @@ static void print_event(struct sim_watch *w, const char *event, struct sim_objec
     if (w->form.view == VIEW_TABLE)
         print_table_event(w, o, version != 0 ? version : o->resource_version);
     else
-        object_print(b, o, form);
+        sim_object_print(b, o, form);
     buf_text(b, "}\n");
 }
 
@@ -78,7 +78,7 @@ static void print_bookmark_protobuf(struct sim_watch *w, uint64_t version, bool 
     arena_init(a, 4 * KIB);
     const struct sim_kind *kind = w->table->kind;
     struct dom *tree = dom_new(a, DOM_OBJECT), *metadata = dom_new(a, DOM_OBJECT);
-    struct proto_type type = object_type(kind, w->form.view);
+    struct proto_type type = sim_object_type(kind, w->form.view);
     struct buf object;
     dom_set(metadata, STR("resourceVersion"), dom_string(a, arena_printf(a, "%" PRIu64, version)));
     if (ends_initial) {
@@ -152,13 +152,13 @@ static void print_error(struct sim_watch *w, const struct status *f)
     w->over = true;
     if (!w->form.protobuf) {
         buf_text(b, "{\"type\":\"ERROR\",\"object\":");
-        status_print(b, f);
+        sim_status_print(b, f);
         buf_text(b, "}\n");
         return;
     }
     buf_init(&object, 64 * KIB);
-    status_print_protobuf(&object, f);
-    proto_frame_begin(b, "ERROR", &status_type, object.len);
+    sim_status_print_protobuf(&object, f);
+    proto_frame_begin(b, "ERROR", &sim_status_type, object.len);
     buf_str(b, buf_view(&object));
     proto_envelope_end(b);
     buf_deinit(&object);
@@ -435,5 +435,5 @@ void verb_watch(struct kubesim_call *call)
     if (start(w))
         call->watch = w;
     else
-        watch_free(w);
+        sim_watch_free(w);
 }

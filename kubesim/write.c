@@ -232,26 +232,26 @@ struct sim_object *store_commit(struct kubesim_call *call, struct dom *tree, str
 {
     struct kubesim *sim = call->sim;
     order_metadata(call, tree);
-    struct sim_object *o = object_new(call->table->kind, tree, sim->resource_version + 1);
+    struct sim_object *o = sim_object_new(call->table->kind, tree, sim->resource_version + 1);
     if (o == NULL) {
         fail_internal(call, "the object is too large to be kept");
         return NULL;
     }
-    if (old != NULL && object_same(o, old)) {
-        object_unref(o);
+    if (old != NULL && sim_object_same(o, old)) {
+        sim_object_unref(o);
         return old;
     }
     if (dry_run) {
-        object_unref(o);
-        o = object_new(call->table->kind, tree, old == NULL ? 0 : old->resource_version);
+        sim_object_unref(o);
+        o = sim_object_new(call->table->kind, tree, old == NULL ? 0 : old->resource_version);
         answer_object(call, old == NULL ? 201 : 200, o);
-        object_unref(o);
+        sim_object_unref(o);
         return NULL;
     }
     sim->resource_version++;
     table_put(call->table, o, sim_now(sim));
     watches_notify(call->table);
-    object_unref(o); /* the table has its own */
+    sim_object_unref(o); /* the table has its own */
     return o;
 }
 
@@ -516,7 +516,7 @@ void update_tree(struct kubesim_call *call, struct dom *tree, struct sim_object 
     bool dry_run;
     if (!read_dry_run(call, &dry_run) || !check_preconditions(call, tree, old, from_patch))
         return;
-    struct dom *old_tree = object_tree(&call->arena, old);
+    struct dom *old_tree = sim_object_tree(&call->arena, old);
     keep_from_old(call, tree, old_tree);
     schema_defaults(kind, tree, &call->arena);
     if (kind->prepare != NULL)
@@ -529,7 +529,7 @@ void update_tree(struct kubesim_call *call, struct dom *tree, struct sim_object 
         return;
     answer_object(call, 200, o);
     if (o->deleting && !o->finalizers && kind->namespaced)
-        store_remove(call->sim, call->table, o); /* that was the last one that held it */
+        sim_store_remove(call->sim, call->table, o); /* that was the last one that held it */
 }
 
 void verb_update(struct kubesim_call *call)

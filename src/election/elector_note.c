@@ -39,7 +39,9 @@ void elector_remember_predecessor(struct elector *e)
         read_note(e, &p->note);
     else
         note_clear(&p->note);
-    p->gate_closed_ns = e->machine.promised_ns - p->note.margin_ns;
+    /* By its own clocks it closed a margin earlier. How much of that margin was needed for the difference between its clocks and ours
+     * nobody knows: what it may have sent in it counts as sent. */
+    p->gate_closed_ns = e->machine.promised_ns;
     if (p->holder == HOLDER_TWIN && e->machine.config.may_take_back)
         p->gate_closed_ns = loop_boot_ns(e->loop); /* a dead process of this pod */
     if (e->machine.gone_ns != 0)                   /* proven: it may have acted until then */

@@ -108,6 +108,10 @@ static void begin_schedule(struct receiver_node *n, bool resume)
     if (p->has_schedule)
         tick_schedule_pass(&p->schedule, earlier.done_ns);
     p->has_schedule = true;
+    /* What is over by now is so for a successor too, noted by the predecessor or not: a release before our first tick must not make it
+     * fill a hole that is none. */
+    if (n->gated && !p->schedule.fresh && p->schedule.done_ns > p->enqueued_ns)
+        p->enqueued_ns = p->schedule.done_ns;
 }
 
 static void begin_position(struct receiver_node *n, bool resume)
@@ -142,6 +146,8 @@ static void activate(struct receiver_node *n)
         begin_schedule(n, resume);
     if (has_positions(n))
         begin_position(n, resume);
+    if (n->progress.enqueued_ns > 0)
+        receiver_node_note(n);
     n->active = true;
     struct position position = {.text = str_from(n->progress.position)};
     if (type_of(n)->activate != NULL && !type_of(n)->activate(&n->receiver, position, &err)) {

@@ -326,6 +326,22 @@ static void test_repeats_ticks_after_a_crash_on_request(void **state)
     assert_int_equal(world_end(w), 0);
 }
 
+/* A release before the first own tick must not hand on a note that is older than what may have been sent. */
+static void test_what_counts_as_sent_is_noted_at_once(void **state)
+{
+    (void)state;
+    struct world *w = begin(YAML_GATED);
+    struct elector *e = world_elector(w, "l");
+    int64_t now = BEGIN_NS + 20 * SECOND;
+    fake_elector_inherit(e, "pull", released_note(now - 15250 * MS));
+    world_run(w, 20 * SECOND);
+    fake_elector_lead(e, INHERIT_EXPIRED, now - 100 * MS);
+    world_run(w, 0);
+    assert_int_equal(fake("sink")->seen_count, 0);
+    assert_int_equal(fake_elector_written(e, "pull")->entry.enqueued_ns, now - 100 * MS);
+    assert_int_equal(world_end(w), 0);
+}
+
 static void test_a_note_from_the_future_is_ignored(void **state)
 {
     (void)state;
@@ -574,6 +590,7 @@ int main(void)
         cmocka_unit_test(test_takes_over_after_a_release),
         cmocka_unit_test(test_takes_over_after_a_crash),
         cmocka_unit_test(test_repeats_ticks_after_a_crash_on_request),
+        cmocka_unit_test(test_what_counts_as_sent_is_noted_at_once),
         cmocka_unit_test(test_a_note_from_the_future_is_ignored),
         cmocka_unit_test(test_acknowledged_moves_in_order),
         cmocka_unit_test(test_the_gate_closes_within_a_tick),

@@ -1,0 +1,337 @@
+/*
+ * What must hold in every run.
+ *
+ *  after each turn of a process    at most one gate is open; tokens only grow
+ *  at each hand-over               the gate of who hands over is open; ticks grow, also over changes of leader
+ *  at each arrival                 no tick comes from two processes
+ *  all the time                    somebody leads, unless an excuse says why not; a foreign holder closes the gate; a SIGTERM lets go
+ *  at the end                      exactly one leads; no tick is missing that nothing excuses
+ *
+ * An excuse is a time in which something happened of which it is said in advance that ticks may get lost. Planned changes, mild
+ * faults and their consequences are none.
+ */
+#include "script.h"
+
+#include <stdio.h>
+
+#include "election/elector_internal.h"
+
+struct tick_record {
+    int64_t tick_ns;
+    uint64_t process; /* whose arrived first; 0: none yet */
+};
+/* What was seen of one receiver. */
+struct series {
+    struct tick_record *ticks; /* by time */
+    size_t tick_count, tick_cap;
+    int64_t last_handed_ns; /* newest tick of all that were handed over */
+    uint64_t last_handed_process;
+};
+struct check {
+    struct excuse *excuses;
+    size_t excuse_count, excuse_cap;
+    struct excuse foreign[64];
+    size_t foreign_count;
+    struct series series[RECEIVER_COUNT];
+    char token_uid[64];
+    int64_t token;
+    uint64_t token_process, term_count;
+    int64_t last_open_ns; /* when some gate was open */
+    struct event every;
+};
+
+static struct check *check_of(const struct world *w)
+{
+    return w->check;
+}
+
+/* -- excuses -- */
+
+void check_excuse(struct world *w, enum excused what, int64_t from_ns, int64_t to_ns,
+                  const char *why)
+{
+    struct check *c = check_of(w);
+    if (c->excuse_count == c->excuse_cap) {
+        c->excuse_cap = c->excuse_cap == 0 ? 64 : c->excuse_cap * 2;
+        c->excuses = mem_realloc(c->excuses, c->excuse_cap * sizeof *c->excuses);
+    }
+    c->excuses[c->excuse_count++] = (struct excuse){from_ns, to_ns, what, why};
+    world_trace(w, "excused until %.3f: %s", (double)to_ns / 1e9, why);
+}
+
+bool check_is_excused(const struct world *w, enum excused what, int64_t from_ns, int64_t to_ns)
+{
+    const struct check *c = check_of(w);
+    for (size_t i = c->excuse_count; i-- > 0;)
+        if ((c->excuses[i].what & what) == what && from_ns <= c->excuses[i].to_ns &&
+            to_ns >= c->excuses[i].from_ns)
+            return true;
+    return false;
+}
+
+void check_foreign_term(struct world *w, int64_t from_ns, int64_t to_ns)
+{
+    struct check *c = check_of(w);
+    if (c->foreign_count < COUNT_OF(c->foreign))
+        c->foreign[c->foreign_count++] =
+            (struct excuse){from_ns, to_ns, EXCUSED_ALL, "another program leads"};
+}
+
+/* -- gates and tokens -- */
+
+/* A term ends by a release, or for a reason that the script knows. */
+static void check_loss(struct world *w, struct replica *r, const struct elector *e)
+{
+    if (e->terms_lost == r->lost_seen)
+        return;
+    r->lost_seen = e->terms_lost;
+    world_trace(w, "p%" PRIu64 " has lost its term", r->process);
+    if (!check_is_excused(w, EXCUSED_ALL, w->now_ns - 5 * SECOND, w->now_ns))
+        world_fail(w, "p%" PRIu64 " has lost its term for no reason", r->process);
+}
+
+static void check_token(struct world *w, struct replica *r, const struct elector *e)
+{
+    struct check *c = check_of(w);
+    uint64_t term = elector_term(e);
+    if (term == r->term_seen)
+        return;
+    r->term_seen = term;
+    c->term_count++;
+    int64_t token = e->current.transitions;
+    world_trace(w, "p%" PRIu64 " leads, token %" PRId64 ", inherits %d", r->process, token,
+                (int)e->inheritance);
+    bool same_lease = str_eqz(e->current.uid, c->token_uid);
+    bool grows = token > c->token || (token == c->token && c->token_process == r->process);
+    if (same_lease && !grows)
+        world_fail(w, "p%" PRIu64 " leads with token %" PRId64 ", but p%" PRIu64 " had %" PRId64,
+                   r->process, token, c->token_process, c->token);
+    snprintf(c->token_uid, sizeof c->token_uid, "%.*s", STR_ARG(e->current.uid));
+    c->token = token;
+    c->token_process = r->process;
+}
+
+void check_turn(struct world *w, struct replica *r)
+{
+    struct check *c = check_of(w);
+    const struct elector *e = replica_elector(r);
+    if (e == NULL)
+        return;
+    check_loss(w, r, e);
+    if (!elector_may_emit(e))
+        return;
+    c->last_open_ns = w->now_ns;
+    check_token(w, r, e);
+    for (int i = 0; i < SLOTS_MAX; i++) {
+        struct replica *other = w->replicas[i];
+        if (other != NULL && other != r && replica_may_emit(other))
+            world_fail(w, "the gates of p%" PRIu64 " and p%" PRIu64 " are open together",
+                       r->process, other->process);
+    }
+}
+
+/* -- ticks -- */
+
+void check_handed_over(struct replica *r, enum receiver_index receiver, int64_t tick_ns)
+{
+    struct world *w = r->world;
+    struct check *c = check_of(w);
+    struct series *x = &c->series[receiver];
+    int64_t *own_last_ns = &r->last_tick_ns[receiver];
+    world_trace(w, "p%" PRIu64 " hands over tick %" PRId64, r->process, tick_ns);
+    if (!replica_may_emit(r))
+        world_fail(w, "p%" PRIu64 " hands over tick %" PRId64 " with its gate closed", r->process,
+                   tick_ns);
+    if (tick_ns < *own_last_ns)
+        world_fail(w, "p%" PRIu64 " hands over tick %" PRId64 " after %" PRId64, r->process,
+                   tick_ns, *own_last_ns);
+    *own_last_ns = tick_ns;
+    if (r->pause_in_tick_ns > 0) {
+        sim_loop_pause(r->loop, w->now_ns + r->pause_in_tick_ns);
+        script_excuse(w, w->now_ns + r->pause_in_tick_ns, "paused in a tick");
+    }
+    r->pause_in_tick_ns = 0;
+    if (tick_ns <= x->last_handed_ns && x->last_handed_process != r->process)
+        world_fail(
+            w, "p%" PRIu64 " hands over tick %" PRId64 ", but p%" PRIu64 " did so with %" PRId64,
+            r->process, tick_ns, x->last_handed_process, x->last_handed_ns);
+    int64_t off_ns = w->settings->offset_ns_max;
+    for (size_t i = 0; i < c->foreign_count; i++)
+        if (tick_ns > EPOCH_NS + c->foreign[i].from_ns + off_ns &&
+            tick_ns < EPOCH_NS + c->foreign[i].to_ns - off_ns)
+            world_fail(w,
+                       "p%" PRIu64 " hands over tick %" PRId64
+                       " of the time in which another program led",
+                       r->process, tick_ns);
+    x->last_handed_ns = tick_ns;
+    x->last_handed_process = r->process;
+}
+
+void check_arrived(struct world *w, enum receiver_index receiver, uint64_t process, int64_t tick_ns)
+{
+    struct series *x = &check_of(w)->series[receiver];
+    size_t at = x->tick_count;
+    while (at > 0 && x->ticks[at - 1].tick_ns > tick_ns)
+        at--;
+    if (at > 0 && x->ticks[at - 1].tick_ns == tick_ns) {
+        if (x->ticks[at - 1].process != process)
+            world_fail(w, "tick %" PRId64 " came from p%" PRIu64 " and from p%" PRIu64, tick_ns,
+                       x->ticks[at - 1].process, process);
+        return;
+    }
+    if (x->tick_count == x->tick_cap) {
+        x->tick_cap = x->tick_cap == 0 ? 512 : x->tick_cap * 2;
+        x->ticks = mem_realloc(x->ticks, x->tick_cap * sizeof *x->ticks);
+    }
+    memmove(&x->ticks[at + 1], &x->ticks[at], (x->tick_count - at) * sizeof *x->ticks);
+    x->ticks[at] = (struct tick_record){.tick_ns = tick_ns, .process = process};
+    x->tick_count++;
+}
+
+/* A time of the wall clocks, which may be off. */
+static bool tick_is_excused(const struct world *w, int64_t tick_ns)
+{
+    int64_t at_ns = tick_ns - EPOCH_NS, off_ns = w->settings->offset_ns_max;
+    return check_is_excused(w, EXCUSED_TICKS, at_ns - off_ns, at_ns + off_ns);
+}
+
+static void check_missing(struct world *w, const struct series *c)
+{
+    int64_t interval_ns = w->settings->interval_ns;
+    for (size_t i = 1; i < c->tick_count && !w->failed; i++) {
+        int64_t before_ns = c->ticks[i - 1].tick_ns, after_ns = c->ticks[i].tick_ns;
+        if (after_ns - before_ns < interval_ns && !tick_is_excused(w, after_ns) &&
+            !tick_is_excused(w, before_ns) && i > 1) /* a first tick has a time of its own */
+            world_fail(w, "tick %" PRId64 " is out of step: %" PRId64 " ms after the one before",
+                       after_ns, (after_ns - before_ns) / MS);
+        for (int64_t t = before_ns + interval_ns; t < after_ns && i > 1; t += interval_ns)
+            if (!tick_is_excused(w, t) && !w->failed)
+                world_fail(w, "tick %" PRId64 " (at %.3f) is missing", t,
+                           (double)(t - EPOCH_NS) / 1e9);
+    }
+    if (w->failed)
+        return;
+    int64_t last_ns = c->tick_count == 0 ? EPOCH_NS : c->ticks[c->tick_count - 1].tick_ns;
+    if (EPOCH_NS + w->end_ns - last_ns > interval_ns + SECOND)
+        world_fail(w, "no tick came in the last %" PRId64 " ms",
+                   (EPOCH_NS + w->end_ns - last_ns) / MS);
+}
+
+/* -- in the course of time -- */
+
+static void on_every(void *arg)
+{
+    struct world *w = arg;
+    struct check *c = check_of(w);
+    int64_t patience_ns = 2 * w->settings->lease_ns + 10 * SECOND;
+    if (world_leader(w) != NULL)
+        c->last_open_ns = w->now_ns;
+    if (w->now_ns - c->last_open_ns > patience_ns &&
+        !check_is_excused(w, EXCUSED_ALL, c->last_open_ns, w->now_ns))
+        world_fail(w, "nobody leads since %.3f", (double)c->last_open_ns / 1e9);
+    world_at(w, &c->every, w->now_ns + 5 * SECOND);
+}
+
+void check_lease_write(struct world *w, str path, str body)
+{
+    size_t at;
+    if (body.len == 0 || !str_find(path, STR("/leases/"), &at))
+        return;
+    /* With neither the server makes a Lease that is not there and refuses to touch one that is. */
+    bool has_uid = str_find(body, STR("\"uid\":\""), &at);
+    if (str_find(body, STR("\"resourceVersion\":\""), &at) && !has_uid)
+        world_fail(w, "an update of a Lease without its uid: %.*s", STR_ARG(body));
+}
+
+struct later {
+    struct event event;
+    struct world *world;
+    struct replica *replica;
+    uint64_t number, script_count;
+    const char *why;
+    int64_t since_ns;
+};
+
+static void on_gate_later(void *arg)
+{
+    struct later *l = arg;
+    struct world *w = l->world;
+    bool same_process = w->replicas[l->replica->slot] == l->replica;
+    bool same_term = l->replica->term_seen == l->number; /* it may have led again since */
+    if (same_process && same_term && replica_may_emit(l->replica) &&
+        script_count(w) == l->script_count)
+        world_fail(w, "the gate of p%" PRIu64 " is still open: %s", l->replica->process, l->why);
+    mem_free(l);
+}
+
+void check_gate_soon_closed(struct world *w, struct replica *r, int64_t within_ns, const char *why)
+{
+    struct later *l = mem_zalloc(sizeof *l);
+    l->world = w;
+    l->replica = r;
+    l->number = r->term_seen;
+    l->script_count = script_count(w);
+    l->why = why;
+    l->since_ns = w->now_ns;
+    event_init(&l->event, on_gate_later, l);
+    world_at(w, &l->event, w->now_ns + within_ns);
+}
+
+static void on_let_go_later(void *arg)
+{
+    struct later *l = arg;
+    struct world *w = l->world;
+    struct lease_now lease;
+    server_lease(w, "the-lease", &lease);
+    size_t at;
+    bool holds =
+        lease.exists && str_find(str_from(lease.holder), str_from(l->replica->pod_uid), &at) &&
+        (w->replicas[l->replica->slot] == NULL || w->replicas[l->replica->slot] == l->replica);
+    if (holds && !check_is_excused(w, EXCUSED_ALL, l->since_ns - SECOND, w->now_ns))
+        world_fail(w, "p%" PRIu64 " holds the Lease for %.1f s after SIGTERM", l->replica->process,
+                   (double)(w->now_ns - l->since_ns) / 1e9);
+    mem_free(l);
+}
+
+void check_lets_go(struct replica *r)
+{
+    struct world *w = r->world;
+    struct later *l = mem_zalloc(sizeof *l);
+    l->world = w;
+    l->replica = r;
+    l->since_ns = w->now_ns;
+    event_init(&l->event, on_let_go_later, l);
+    world_at(w, &l->event, w->now_ns + 1500 * MS);
+}
+
+/* -- begin and end -- */
+
+void check_new(struct world *w)
+{
+    w->check = mem_zalloc(sizeof *w->check);
+    event_init(&w->check->every, on_every, w);
+    world_at(w, &w->check->every, 5 * SECOND);
+}
+
+void check_end(struct world *w)
+{
+    int open = 0;
+    for (int i = 0; i < SLOTS_MAX; i++)
+        open += w->replicas[i] != NULL && replica_may_emit(w->replicas[i]);
+    if (open != 1)
+        world_fail(w, "%d gates are open at the end", open);
+    for (size_t i = 0; i < RECEIVER_COUNT; i++)
+        if (i == RECEIVER_DUMMY || w->cluster != NULL)
+            check_missing(w, &check_of(w)->series[i]);
+}
+
+uint64_t check_tick_count(const struct world *w)
+{
+    const struct check *c = check_of(w);
+    return c->series[RECEIVER_DUMMY].tick_count + c->series[RECEIVER_CLUSTER].tick_count;
+}
+
+uint64_t check_term_count(const struct world *w)
+{
+    return check_of(w)->term_count;
+}

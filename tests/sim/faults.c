@@ -1,0 +1,435 @@
+/*
+ * What can happen. Each fault is a function and a line in the table at the end; which ones a run knows is chosen by its seed.
+ *
+ * Who adds one decides what it excuses: nothing (planned), nothing unless something else is near (script_mild), or everything until
+ * the recovery that is promised (script_excuse).
+ */
+#include "script.h"
+
+#include <stdio.h>
+
+static int64_t between(struct world *w, int64_t low, int64_t high)
+{
+    return script_between(w, low, high);
+}
+
+/* -- planned -- */
+
+static void term(struct world *w, struct replica *r)
+{
+    if (r->stopping)
+        return;
+    script_planned(w, "SIGTERM near something else");
+    check_lets_go(r);
+    replica_terminate(r);
+}
+
+static void rollout(struct world *w, struct replica *r)
+{
+    (void)r;
+    script_rollout(w);
+}
+
+static void reload(struct world *w, struct replica *r)
+{
+    script_planned(w, "SIGHUP near something else");
+    replica_reload(r);
+}
+
+/* -- mild -- */
+
+static void short_pause(struct world *w, struct replica *r)
+{
+    int64_t for_ns = between(w, 1, 400) * MS;
+    script_mild(w, w->now_ns + for_ns, "short pause");
+    sim_loop_pause(r->loop, w->now_ns + for_ns);
+}
+
+/* Somewhere in a handler; excused when it comes. */
+static void stall(struct world *w, struct replica *r)
+{
+    bool is_long = script_percent(w, 50);
+    int64_t for_ns = is_long ? between(w, 1, 40) * SECOND : between(w, 1, 300) * MS;
+    sim_loop_stall(r->loop, (uint32_t)between(w, 1, 60), for_ns);
+}
+
+static void cut(struct world *w, struct replica *r)
+{
+    script_mild(w, w->now_ns, "cut");
+    net_cut(w, r);
+}
+
+/* Not even mild: a watch that is late by so much costs nothing. */
+static void lag(struct world *w, struct replica *r)
+{
+    r->link.lag_ns = between(w, 100, 1500) * MS;
+    r->link.lag_until_ns = w->now_ns + between(w, 10, 120) * SECOND;
+}
+
+static void compact(struct world *w, struct replica *r)
+{
+    (void)r;
+    kubesim_compact(w->server);
+    server_kick(w);
+}
+
+static void drop_watches(struct world *w, struct replica *r)
+{
+    (void)r;
+    enum kubesim_drop how = (enum kubesim_drop)between(w, KUBESIM_DROP_END, KUBESIM_DROP_ERROR);
+    script_mild(w, w->now_ns, "drop watches");
+    kubesim_drop_watches(w->server, how, STR_NONE, STR_NONE);
+    server_kick(w);
+}
+
+static void restart_server(struct world *w, int64_t down_ns)
+{
+    kubesim_restart(w->server, down_ns);
+    net_cut_all(w);
+    server_kick(w);
+}
+
+static void short_restart(struct world *w, struct replica *r)
+{
+    (void)r;
+    int64_t for_ns = between(w, 0, 1500) * MS;
+    script_mild(w, w->now_ns + for_ns, "short restart");
+    restart_server(w, for_ns);
+}
+
+static void slow_answers(struct world *w, struct replica *r)
+{
+    int64_t for_ns = between(w, 5, 60) * SECOND;
+    script_mild(w, w->now_ns + for_ns, "slow answers");
+    r->link.slow_ns = between(w, 100, 900) * MS;
+    r->link.slow_until_ns = w->now_ns + for_ns;
+}
+
+/* Its answers are late; what was sent has arrived all the same. */
+static void backend_slow(struct world *w, struct replica *r)
+{
+    (void)r;
+    backend_trouble(w, BACKEND_SLOW, w->now_ns + between(w, 1, 300) * SECOND);
+}
+
+/* -- processes -- */
+
+/* The Lease must run out, then the next one must notice and claim. */
+static int64_t takeover_ns(const struct world *w)
+{
+    const struct settings_of_seed *s = w->settings;
+    return s->lease_ns + s->lease_ns * s->rate_ppm_max / 1000000 + s->lag_ns + 3 * SECOND;
+}
+
+static void crash_one(struct world *w, struct replica *r)
+{
+    bool leads = world_leader(w) == r;
+    bool quiet = script_is_quiet(w) && w->replicas[r->slot]->link.lag_until_ns < w->now_ns;
+    if (!quiet)
+        script_excuse(w, w->now_ns, "a crash near something else");
+    else if (leads)
+        check_excuse(w, EXCUSED_ALL, w->now_ns - SECOND, w->now_ns + takeover_ns(w), "crash");
+    script_mild(w, w->now_ns + takeover_ns(w), "crash");
+    int slot = r->slot;
+    replica_crash(r);
+    int64_t longest_ns = script_percent(w, 30) ? 2 * SECOND : 90 * SECOND;
+    script_restart_later(w, slot, w->settings->same_pods, between(w, 0, longest_ns));
+}
+
+static void crash(struct world *w, struct replica *r)
+{
+    crash_one(w, r);
+}
+
+static void crash_two(struct world *w, struct replica *r)
+{
+    script_excuse(w, w->now_ns + takeover_ns(w), "a crash of two");
+    crash_one(w, r);
+    r = script_victim(w);
+    if (r != NULL)
+        crash_one(w, r);
+}
+
+static void pause(struct world *w, struct replica *r)
+{
+    int64_t for_ns = between(w, 1, 60) * SECOND;
+    sim_loop_pause(r->loop, w->now_ns + for_ns);
+    script_excuse(w, w->now_ns + for_ns, "pause");
+}
+
+/* As its next batch is handed over. */
+static void pause_in_tick(struct world *w, struct replica *r)
+{ /* excused when it comes */
+    r->pause_in_tick_ns = between(w, 1, 60) * SECOND;
+}
+
+/* An NTP step, within what is promised of the clocks. */
+static void wall_step(struct world *w, struct replica *r)
+{
+    int64_t to_ns = between(w, -w->settings->offset_ns_max, w->settings->offset_ns_max);
+    sim_loop_step_wall(r->loop, to_ns - r->offset_ns);
+    r->offset_ns = to_ns;
+}
+
+/* -- network -- */
+
+static void partition(struct world *w, struct replica *r)
+{
+    int64_t for_ns = between(w, 1, 60) * SECOND;
+    int which = (int)between(w, 0, 3); /* up, down, both, both */
+    net_block(w, r, which != 1, which != 0, w->now_ns + for_ns, script_percent(w, 50));
+    script_excuse(w, w->now_ns + for_ns + 15 * SECOND, "partition");
+}
+
+/* Slower and slower, then silent. */
+static void fading(struct world *w, struct replica *r)
+{
+    int64_t until_ns = w->now_ns + between(w, 1, 60) * SECOND;
+    r->link.slow_ns = between(w, 500, 4000) * MS;
+    r->link.slow_until_ns = until_ns;
+    if (script_percent(w, 70))
+        net_block(w, r, script_percent(w, 70), script_percent(w, 70),
+                  until_ns + between(w, 5, 40) * SECOND, script_percent(w, 50));
+    script_excuse(w, until_ns + 60 * SECOND, "fading link");
+}
+
+static void lossy(struct world *w, struct replica *r)
+{
+    r->link.lossy_until_ns = w->now_ns + between(w, 1, 60) * SECOND;
+    script_excuse(w, r->link.lossy_until_ns, "lossy link");
+}
+
+static void refused(struct world *w, struct replica *r)
+{
+    r->link.refused_until_ns = w->now_ns + between(w, 1, 60) * SECOND;
+    script_excuse(w, r->link.refused_until_ns, "refused");
+}
+
+/* -- the API server -- */
+
+static void long_restart(struct world *w, struct replica *r)
+{
+    (void)r;
+    int64_t for_ns = between(w, 1, 60) * SECOND;
+    restart_server(w, for_ns);
+    script_excuse(w, w->now_ns + for_ns, "long restart");
+}
+
+/* All processes, but not the admin. */
+#define USERS                                                                                      \
+    "\"user\":\"slot-0,slot-1,slot-2,slot-3,slot-4,slot-5,slot-6,slot-7,slot-8,slot-9,slot-10,"    \
+    "slot-11,slot-12,slot-13,slot-14,slot-15\""
+
+static void server_rule(struct world *w, const char *method, int times, const char *effect)
+{
+    char json[512];
+    struct err err;
+    uint64_t id;
+    snprintf(json, sizeof json,
+             "{\"match\":{" USERS ",\"resource\":\"leases\",\"method\":\"%s\"},\"times\":%d,%s}",
+             method, times, effect);
+    world_trace(w, "server: %s %d times %s", method, times, effect);
+    if (!kubesim_fault_add(w->server, str_from(json), &id, &err))
+        world_fail(w, "fault rule: %s", err.text);
+}
+
+static void server_errors(struct world *w, struct replica *r)
+{
+    static const char *const effects[] = {
+        "\"status\":500",
+        "\"status\":500,\"execute\":true",
+        "\"status\":503",
+        "\"status\":504,\"execute\":true",
+        "\"status\":429,\"retry_after\":1",
+        "\"cut\":\"after\"",
+        "\"cut\":\"before\"",
+        "\"hang\":\"after\"",
+        "\"cut\":\"middle\"",
+    };
+    (void)r;
+    const char *effect = effects[chance_below(&w->script_chance, COUNT_OF(effects))];
+    server_rule(w, script_percent(w, 70) ? "PUT" : "GET", (int)between(w, 1, 6), effect);
+    script_excuse(w, w->now_ns + 60 * SECOND, "server errors");
+}
+
+static void late_writes(struct world *w, struct replica *r)
+{
+    char effect[64];
+    (void)r;
+    snprintf(effect, sizeof effect, "\"%s\":%d",
+             script_percent(w, 50) ? "delay_ms" : "answer_delay_ms", (int)between(w, 500, 30000));
+    server_rule(w, script_percent(w, 80) ? "PUT" : "POST", (int)between(w, 1, 4), effect);
+    script_excuse(w, w->now_ns + 90 * SECOND, "late writes");
+}
+
+struct thaw {
+    struct event event;
+    struct world *world;
+};
+
+static void on_thaw(void *arg)
+{
+    struct thaw *t = arg;
+    t->world->server_is_frozen = false;
+    kubesim_freeze(t->world->server, false);
+    server_kick(t->world);
+    mem_free(t);
+}
+
+static void freeze(struct world *w, struct replica *r)
+{
+    (void)r;
+    int64_t for_ns = between(w, 1, 60) * SECOND;
+    struct thaw *t = mem_zalloc(sizeof *t);
+    t->world = w;
+    w->server_is_frozen = true;
+    kubesim_freeze(w->server, true);
+    event_init(&t->event, on_thaw, t);
+    world_at(w, &t->event, w->now_ns + for_ns);
+    script_excuse(w, w->now_ns + for_ns, "freeze");
+}
+
+/* -- hands on the Lease -- */
+
+/* The former leader, if it was done. */
+static struct replica *hand(struct world *w, enum hand what, const char *why)
+{
+    struct replica *leader = world_leader(w);
+    if (leader == NULL || !server_hand(w, what))
+        return NULL;
+    world_trace(w, "the Lease of p%" PRIu64 " is edited: %s", leader->process, why);
+    return leader;
+}
+
+/* A newcomer that finds no Lease takes it at once: if somebody deleted it and its leader could not make it again yet, both lead.
+ * Nothing on the server tells the newcomer; a known limit. Neither is a Lease noticed that comes and goes twice. */
+static void deleted(struct world *w, struct replica *r)
+{
+    (void)r;
+    if (script_may_start(w) && hand(w, HAND_DELETE, "deleted") != NULL)
+        script_no_start_until(w, w->now_ns + 2 * w->settings->lease_ns + 30 * SECOND);
+    script_excuse(w, w->now_ns, "Lease deleted");
+}
+
+static void twin(struct world *w, struct replica *r)
+{
+    (void)r;
+    bool quiet = script_is_quiet(w);
+    struct replica *leader = hand(w, HAND_TWIN, "another program under its name");
+    if (leader != NULL && quiet)
+        check_gate_soon_closed(w, leader, 300 * MS + leader->link.lag_ns + w->settings->lag_ns,
+                               "another one holds the Lease under its name");
+    script_excuse(w, w->now_ns, "twin holder");
+}
+
+static void cleared(struct world *w, struct replica *r)
+{
+    (void)r;
+    (void)hand(w, HAND_CLEAR, "holder removed");
+    script_excuse(w, w->now_ns, "holder cleared");
+}
+
+static void shortened(struct world *w, struct replica *r)
+{
+    (void)r;
+    (void)hand(w, HAND_SHORTEN, "duration 1 s");
+    script_excuse(w, w->now_ns, "duration shortened");
+}
+
+/* Another program that leads for a while, renews, and then gives the Lease back or not. */
+struct foreign {
+    struct event event;
+    struct world *world;
+    int64_t since_ns, until_ns; /* since: 0: who led before may not have known */
+};
+
+static void on_foreign(void *arg)
+{
+    struct foreign *f = arg;
+    struct world *w = f->world;
+    bool gives_back = w->now_ns >= f->until_ns && script_percent(w, 50);
+    if (w->now_ns < f->until_ns && server_hand(w, HAND_FOREIGN_RENEW)) {
+        world_at(w, &f->event, w->now_ns + 2 * SECOND);
+        return;
+    }
+    if (gives_back && server_hand(w, HAND_FOREIGN_RELEASE) && f->since_ns > 0)
+        check_foreign_term(w, f->since_ns, w->now_ns);
+    script_excuse(w, w->now_ns, "the end of a foreign holder");
+    mem_free(f);
+}
+
+static void foreign(struct world *w, struct replica *r)
+{
+    (void)r;
+    bool quiet = script_is_quiet(w);
+    struct replica *leader = hand(w, HAND_FOREIGN, "another holder");
+    if (leader == NULL)
+        return;
+    int64_t lag_ns = leader->link.lag_ns + w->settings->lag_ns;
+    if (quiet)
+        check_gate_soon_closed(w, leader, 300 * MS + lag_ns, "another one holds the Lease");
+    struct foreign *f = mem_zalloc(sizeof *f);
+    f->world = w;
+    f->since_ns = quiet ? w->now_ns + SECOND + lag_ns : 0;
+    f->until_ns = w->now_ns + between(w, 0, 90) * SECOND;
+    script_excuse(w, f->until_ns, "foreign holder");
+    event_init(&f->event, on_foreign, f);
+    world_at(w, &f->event, w->now_ns + 2 * SECOND);
+}
+
+/* -- the backend -- */
+
+static void backend_away(struct world *w, enum backend_trouble kind, const char *why)
+{
+    int64_t until_ns = w->now_ns + between(w, 1, 60) * SECOND;
+    backend_trouble(w, kind, until_ns);
+    check_excuse(w, EXCUSED_TICKS, w->now_ns - 10 * SECOND, until_ns + 90 * SECOND, why);
+}
+
+static void backend_down(struct world *w, struct replica *r)
+{
+    (void)r;
+    backend_away(w, BACKEND_DOWN, "backend down");
+}
+
+static void backend_refuses(struct world *w, struct replica *r)
+{
+    (void)r;
+    backend_away(w, BACKEND_REFUSES, "backend refuses");
+}
+
+const struct fault faults[] = {
+    {"term", PLANNED, term},
+    {"rollout", PLANNED, rollout},
+    {"reload", PLANNED, reload},
+    {"short pause", MILD, short_pause},
+    {"stall", MILD, stall},
+    {"cut", MILD, cut},
+    {"lag", MILD, lag},
+    {"compact", MILD, compact},
+    {"drop watches", MILD, drop_watches},
+    {"short restart", MILD, short_restart},
+    {"slow answers", MILD, slow_answers},
+    {"backend slow", MILD, backend_slow},
+    {"wall clock step", MILD, wall_step},
+    {"crash", HARD, crash},
+    {"crash of two", HARD, crash_two},
+    {"pause", HARD, pause},
+    {"pause in a tick", HARD, pause_in_tick},
+    {"partition", HARD, partition},
+    {"fading link", HARD, fading},
+    {"lossy link", HARD, lossy},
+    {"refused", HARD, refused},
+    {"long restart", HARD, long_restart},
+    {"server errors", HARD, server_errors},
+    {"late writes", HARD, late_writes},
+    {"freeze", HARD, freeze},
+    {"Lease deleted", HARD, deleted},
+    {"foreign holder", HARD, foreign},
+    {"twin holder", HARD, twin},
+    {"holder cleared", HARD, cleared},
+    {"duration shortened", HARD, shortened},
+    {"backend down", HARD, backend_down},
+    {"backend refuses", HARD, backend_refuses},
+};
+const size_t fault_count = COUNT_OF(faults);
