@@ -55,7 +55,7 @@ static void usage(void)
 
 static uint64_t number(int argc, char **argv, int *at)
 {
-    uint64_t value;
+    uint64_t value = 0;
     if (*at + 1 >= argc || !str_to_u64(str_from(argv[*at + 1]), &value) ||
         value > INT64_MAX / HOUR * 60) {
         fprintf(stderr, "sim: %s wants a number\n", argv[*at]);
