@@ -146,7 +146,7 @@ static bool take_data(struct exchange *x, str data)
         call_finish(call, HTTP_TOO_LARGE, "the answer is too large");
         return false;
     }
-    size_t step = call->request.small_pieces ? LIMIT_HTTP_STREAM_PIECE_BYTES : data.len;
+    size_t step = call->request.piece_bytes_max > 0 ? call->request.piece_bytes_max : data.len;
     while (data.len > 0) {
         str piece = str_make(data.data, data.len < step ? data.len : step);
         data = str_skip(data, piece.len);
