@@ -65,6 +65,12 @@ bool file_replace(const char *path, str text, struct err *err)
     return err_set_code(err, EROFS, "%s: read-only file system", path);
 }
 
+bool file_append(const char *path, str text, struct err *err)
+{
+    (void)text;
+    return err_set_code(err, ENOENT, "%s: no such file", path);
+}
+
 uint64_t file_stamp(const char *path)
 {
     (void)path;
@@ -114,8 +120,8 @@ struct spawn_call *spawn_run(struct loop *loop, char *const args[], char *const 
                              int64_t timeout_ms,
                              void (*done)(void *arg, const struct spawn_result *result), void *arg)
 {
-    (void)loop, (void)args, (void)env, (void)timeout_ms, (void)done, (void)arg;
-    CHECK(!"a process of the simulation runs no other programs");
+    (void)loop, (void)env, (void)timeout_ms, (void)done, (void)arg;
+    CHECK(args == NULL); /* a process of the simulation runs no other programs */
     return NULL;
 }
 
