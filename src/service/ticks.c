@@ -109,8 +109,12 @@ static void abandon_tick(struct receiver_node *n)
 {
     if (n->receiver.type->abandon != NULL)
         n->receiver.type->abandon(&n->receiver, &n->tick);
-    if (n->hand_over->batch_count == 0)
+    if (n->hand_over->batch_count == 0) {
         n->progress.schedule = n->before; /* nobody has seen any of it */
+    } else if (n->tick.time_ns > n->progress.enqueued_ns) {
+        n->progress.enqueued_ns = n->tick.time_ns; /* nor does a successor begin it again */
+        receiver_node_note(n);
+    }
     n->tick_withheld = n->gate_closed;
     if (n->gate_closed)
         n->counters.ticks_withheld++;
