@@ -320,7 +320,11 @@ static int64_t notice_ns(const struct world *w, const struct replica *r)
 static void deleted(struct world *w, struct replica *r)
 {
     (void)r;
-    if (script_may_start(w) && hand(w, HAND_DELETE, "deleted") != NULL)
+    bool has_newcomer = false; /* who has not seen the Lease yet */
+    for (int i = 0; i < SLOTS_MAX; i++)
+        has_newcomer |=
+            w->replicas[i] != NULL && w->now_ns - w->replicas[i]->started_ns < 10 * SECOND;
+    if (script_may_start(w) && !has_newcomer && hand(w, HAND_DELETE, "deleted") != NULL)
         script_no_start_until(w, w->now_ns + 2 * w->settings->lease_ns + 30 * SECOND);
     script_excuse(w, w->now_ns, "Lease deleted");
 }
