@@ -3,7 +3,7 @@ PYTHON := /usr/bin/python3
 NINJA := ninja
 CONFIG ?=
 
-.PHONY: all run test test-long soak quick plain debug asan fuzz check format bench-failover bench-k8s-cluster bench-kymastats bench-tick clean deps deps-test
+.PHONY: all run test test-long soak sim sim-mutations quick plain debug asan fuzz check format bench-failover bench-k8s-cluster bench-kymastats bench-tick clean deps deps-test
 
 all: build/release/build.ninja
 	$(NINJA) -C build/release src/baton kubesim/kubesim
@@ -34,6 +34,23 @@ soak: deps-test all
 # The part of `test` that takes seconds: unit tests and house rules.
 quick:
 	@$(PYTHON) tests/run.py --quick
+
+# The world in virtual time (docs/simulation.md). SEEDS: how many, from FIRST on; MINUTES: simulated, each
+SEEDS ?= 200
+FIRST ?= 1
+MINUTES ?= 60
+sim: build/plain/build.ninja
+	@$(NINJA) -C build/plain tests/sim/sim >/dev/null
+	@build/plain/tests/sim/sim --first $(FIRST) --seeds $(SEEDS) --minutes $(MINUTES)
+
+# Each mutation of the code must be noticed within 200 seeds.
+sim-mutations: build/plain/build.ninja
+	@$(NINJA) -C build/plain tests/sim/sim >/dev/null
+	@$(PYTHON) tests/sim/mutations.py
+
+# What takes too long for every change.
+test-long: sim-mutations
+	@$(MAKE) --no-print-directory sim SEEDS=20000 FIRST=100001
 
 # gcc, optimised, no link-time optimisation: unit tests without sanitizers
 plain: build/plain/build.ninja

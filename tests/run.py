@@ -157,6 +157,28 @@ def stage_fuzz(tally, seconds=4):
         list(pool.map(one, names))
 
 
+def stage_simulation(tally, seeds=2000):
+    """Simulated hours, the same traces again in another order, and mutations that must be noticed."""
+    sim = os.path.join(ROOT, "build", "plain", "tests", "sim", "sim")
+    status, output = run(["make", "--no-print-directory", "sim", f"SEEDS={seeds}"], 1200)
+    print("simulation: " + " ".join(output.strip().split("\n")[-2:]))
+    if status != 0:
+        show_failure("simulation", output)
+    tally.add("simulation", int(status == 0), int(status != 0))
+    traces = [re.search(r"all traces (\w+)", run([sim, "--seeds", "40", "--jobs", jobs], 300)[1]) for jobs in ("1", "2", "1")]
+    same = all(traces) and len({found.group(1) for found in traces}) == 1
+    if not same:
+        print(f"simulation: the traces of the same seeds differ: {[found and found.group(1) for found in traces]}")
+    tally.add("simulation: same seeds, same traces", int(same), int(not same))
+    status, output = run([PYTHON, "tests/sim/mutations.py", "--seconds", "60"], 600)
+    caught = len(re.findall(r"^ok  ", output, re.M))
+    missed = len(re.findall(r"^FAIL", output, re.M))
+    if status != 0:
+        show_failure("mutations of the simulation", output)
+        missed = max(missed, 1)
+    tally.add("mutations of the simulation", caught, missed)
+
+
 def stage_peers(tally):
     """Builds the real peers; returns False if this machine has no Go."""
     status, output = run(["sh", "tests/peers/build.sh", "build/peers"], 2400)
@@ -281,6 +303,7 @@ def main():
     if not options.quick:
         stages += [
             ("release", lambda: build(tally, "release", "all")),
+            ("simulation", lambda: stage_simulation(tally)),
             ("fuzz", lambda: stage_fuzz(tally)),
             ("peers", lambda: have_peers.append(stage_peers(tally))),
             ("e2e kubesim", lambda: stage_pytest(tally, "e2e on kubesim", ["tests/e2e", "--server=kubesim"], 1200)),

@@ -126,8 +126,21 @@ static void begin_position(struct receiver_node *n, bool resume)
     n->progress.position = found && entry.position.len > 0 ? str_dup(entry.position) : NULL;
 }
 
+/* A term that begins while we are on the way out collects nothing, but its note must not be older than what we have handed over. */
+static void note_if_newer(struct receiver_node *n)
+{
+    struct note_entry entry = {0};
+    int64_t gate_closed_ns;
+    bool found =
+        elector_note_get(n->elector, n->receiver.base.id, &entry, &gate_closed_ns) != INHERIT_NONE;
+    if (n->progress.enqueued_ns > 0 && (!found || entry.enqueued_ns < n->progress.enqueued_ns))
+        receiver_node_note(n);
+}
+
 static void activate(struct receiver_node *n)
 {
+    if (n->draining && n->joined)
+        note_if_newer(n);
     if (n->active || n->draining)
         return;
     struct err err;

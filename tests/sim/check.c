@@ -232,15 +232,37 @@ static void on_every(void *arg)
     world_at(w, &c->every, w->now_ns + 5 * SECOND);
 }
 
-void check_lease_write(struct world *w, str path, str body)
+/* Only who holds the standby's Lease claims the Lease itself. What was sent earlier may come later: then nobody can tell. */
+static void check_role(struct replica *r)
 {
+    struct world *w = r->world;
+    struct lease_now lease, standby;
     size_t at;
-    if (body.len == 0 || !str_find(path, STR("/leases/"), &at))
+    server_lease(w, "the-lease", &lease);
+    server_lease(w, "the-lease-standby", &standby);
+    bool is_own = str_find(str_from(lease.holder), str_from(r->pod_uid), &at);
+    bool stands_by = str_find(str_from(standby.holder), str_from(r->pod_uid), &at);
+    if (!is_own && !stands_by && !r->stopping &&
+        !check_is_excused(w, EXCUSED_ALL, w->now_ns - 5 * SECOND, w->now_ns))
+        world_fail(w, "p%" PRIu64 " claims the Lease, but the standby is \"%s\"", r->process,
+                   standby.holder);
+}
+
+void check_lease_write(struct replica *r, str path, str body)
+{
+    struct world *w = r->world;
+    size_t at;
+    if (body.len == 0 || !str_find(path, STR("/leases"), &at))
         return;
     /* With neither the server makes a Lease that is not there and refuses to touch one that is. */
     bool has_uid = str_find(body, STR("\"uid\":\""), &at);
     if (str_find(body, STR("\"resourceVersion\":\""), &at) && !has_uid)
         world_fail(w, "an update of a Lease without its uid: %.*s", STR_ARG(body));
+    bool is_main = str_find(body, STR("\"name\":\"the-lease\""), &at);
+    if (is_main && w->settings->standby == STANDBY_AUTO && w->lease_writer != r->process)
+        check_role(r);
+    if (is_main)
+        w->lease_writer = r->process;
 }
 
 struct later {
@@ -301,7 +323,9 @@ void check_lets_go(struct replica *r)
     l->replica = r;
     l->since_ns = w->now_ns;
     event_init(&l->event, on_let_go_later, l);
-    world_at(w, &l->event, w->now_ns + 1500 * MS);
+    /* 500 ms for what is in flight, and the release; with a standby Lease first the wait for a standby. */
+    int64_t wait_ns = w->settings->standby == STANDBY_AUTO ? 5 * SECOND : 0;
+    world_at(w, &l->event, w->now_ns + wait_ns + 1500 * MS);
 }
 
 /* -- begin and end -- */

@@ -124,7 +124,8 @@ static int64_t takeover_ns(const struct world *w)
 static void crash_one(struct world *w, struct replica *r)
 {
     bool leads = world_leader(w) == r;
-    bool quiet = script_is_quiet(w) && w->replicas[r->slot]->link.lag_until_ns < w->now_ns;
+    bool quiet = script_is_quiet(w) && w->replicas[r->slot]->link.lag_until_ns < w->now_ns &&
+                 (!leads || world_successor_is_ready(w));
     if (!quiet)
         script_excuse(w, w->now_ns, "a crash near something else");
     else if (leads)
@@ -301,12 +302,29 @@ static struct replica *hand(struct world *w, enum hand what, const char *why)
     return leader;
 }
 
+/* A half-open watch is found out after a while only. */
+static bool watches_are_alive(const struct world *w)
+{
+    return script_is_quiet(w) &&
+           !check_is_excused(w, EXCUSED_ALL, w->now_ns - 2 * MINUTE, w->now_ns);
+}
+
+/* How long a leader may take to see an edit: its watch may just be beginning again. */
+static int64_t notice_ns(const struct world *w, const struct replica *r)
+{
+    return 700 * MS + 3 * (r->link.lag_ns + w->settings->lag_ns);
+}
+
 /* A newcomer that finds no Lease takes it at once: if somebody deleted it and its leader could not make it again yet, both lead.
  * Nothing on the server tells the newcomer; a known limit. Neither is a Lease noticed that comes and goes twice. */
 static void deleted(struct world *w, struct replica *r)
 {
     (void)r;
-    if (script_may_start(w) && hand(w, HAND_DELETE, "deleted") != NULL)
+    bool has_newcomer = false; /* who has not seen the Lease yet */
+    for (int i = 0; i < SLOTS_MAX; i++)
+        has_newcomer |=
+            w->replicas[i] != NULL && w->now_ns - w->replicas[i]->started_ns < 10 * SECOND;
+    if (script_may_start(w) && !has_newcomer && hand(w, HAND_DELETE, "deleted") != NULL)
         script_no_start_until(w, w->now_ns + 2 * w->settings->lease_ns + 30 * SECOND);
     script_excuse(w, w->now_ns, "Lease deleted");
 }
@@ -314,10 +332,10 @@ static void deleted(struct world *w, struct replica *r)
 static void twin(struct world *w, struct replica *r)
 {
     (void)r;
-    bool quiet = script_is_quiet(w);
+    bool quiet = watches_are_alive(w);
     struct replica *leader = hand(w, HAND_TWIN, "another program under its name");
     if (leader != NULL && quiet)
-        check_gate_soon_closed(w, leader, 300 * MS + leader->link.lag_ns + w->settings->lag_ns,
+        check_gate_soon_closed(w, leader, notice_ns(w, leader),
                                "another one holds the Lease under its name");
     script_excuse(w, w->now_ns, "twin holder");
 }
@@ -361,17 +379,18 @@ static void on_foreign(void *arg)
 static void foreign(struct world *w, struct replica *r)
 {
     (void)r;
-    bool quiet = script_is_quiet(w);
+    bool quiet = watches_are_alive(w);
     struct replica *leader = hand(w, HAND_FOREIGN, "another holder");
     if (leader == NULL)
         return;
-    int64_t lag_ns = leader->link.lag_ns + w->settings->lag_ns;
+    int64_t lag_ns = notice_ns(w, leader);
     if (quiet)
-        check_gate_soon_closed(w, leader, 300 * MS + lag_ns, "another one holds the Lease");
+        check_gate_soon_closed(w, leader, lag_ns, "another one holds the Lease");
     struct foreign *f = mem_zalloc(sizeof *f);
     f->world = w;
     f->since_ns = quiet ? w->now_ns + SECOND + lag_ns : 0;
-    f->until_ns = w->now_ns + between(w, 0, 90) * SECOND;
+    /* It must not give back what it has taken away before the one that held it can have noticed. */
+    f->until_ns = w->now_ns + w->settings->lease_ns + between(w, 0, 60) * SECOND;
     script_excuse(w, f->until_ns, "foreign holder");
     event_init(&f->event, on_foreign, f);
     world_at(w, &f->event, w->now_ns + 2 * SECOND);

@@ -342,7 +342,7 @@ static void on_arrival(void *arg)
     w->request_count++;
     world_trace(w, "p%" PRIu64 " -> server %s %s?%s", x->replica->process, x->method, x->path,
                 x->query);
-    check_lease_write(w, str_from(x->path), str_make(x->body, x->body_len));
+    check_lease_write(x->replica, str_from(x->path), str_make(x->body, x->body_len));
     const struct kubesim_request request = {
         .method = x->method,
         .path = str_from(x->path),

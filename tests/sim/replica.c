@@ -38,6 +38,8 @@ static int64_t log_wall_ns(void *arg)
     return EPOCH_NS + r->world->now_ns; /* not by the loop: printing must not change what happens */
 }
 
+static const char *const standby_names[] = {"cold", "warm", "auto"};
+
 static char *make_yaml(const struct settings_of_seed *s, bool logs)
 {
     struct buf b;
@@ -47,8 +49,9 @@ static char *make_yaml(const struct settings_of_seed *s, bool logs)
                "    lease_name: the-lease\n    lease_namespace: default\n"
                "    lease_duration: %" PRId64 "ms\n    renew_deadline: %" PRId64 "ms\n"
                "    retry_period: %" PRId64 "ms\n    safety_margin: %" PRId64
-               "ms\n    standby: warm\n",
-               s->lease_ns / MS, s->deadline_ns / MS, s->retry_ns / MS, s->margin_ns / MS);
+               "ms\n    standby: %s\n%s",
+               s->lease_ns / MS, s->deadline_ns / MS, s->retry_ns / MS, s->margin_ns / MS,
+               standby_names[s->standby], s->crowd ? "    crowd: true\n" : "");
     buf_printf(&b,
                "receivers:\n  dummy: {interval: %" PRId64 "ms, allow_short_interval: true, "
                "k8s_leader_elector: k8s_leader_elector}\n",
@@ -261,4 +264,12 @@ struct replica *world_leader(const struct world *w)
         if (w->replicas[i] != NULL && replica_may_emit(w->replicas[i]))
             return w->replicas[i];
     return NULL;
+}
+
+bool world_successor_is_ready(const struct world *w)
+{
+    if (w->settings->standby != STANDBY_AUTO)
+        return true;
+    const struct replica *leader = world_leader(w);
+    return leader != NULL && elector_has_synced_standby(replica_elector(leader));
 }

@@ -58,6 +58,9 @@ const struct settings_of_seed *script_settings(uint64_t seed, int64_t duration_n
     s->offset_ns_max = offsets_ns[chance_below(&c, COUNT_OF(offsets_ns))];
     s->lag_ns = chance_percent(&c, 30) ? chance_between(&c, 10, 1500) * MS : 0;
     s->fault_gap_ns = chance_between(&c, 1, 10) * chance_between(&c, 10, 60) * SECOND;
+    unsigned mode = (unsigned)chance_below(&c, 100);
+    s->standby = mode < 60 ? STANDBY_AUTO : mode < 85 ? STANDBY_WARM : STANDBY_COLD;
+    s->crowd = s->standby == STANDBY_AUTO && chance_percent(&c, 20);
     s->has_cluster = chance_percent(&c, 25);
     s->same_pods = chance_percent(&c, 50);
     for (size_t i = 0; i < fault_count; i++)
@@ -132,7 +135,7 @@ static int ready_count(const struct world *w)
 void script_planned(struct world *w, const char *why)
 {
     struct script *s = script_of(w);
-    if (s->mild_until_ns > w->now_ns || ready_count(w) < 2)
+    if (s->mild_until_ns > w->now_ns || ready_count(w) < 2 || !world_successor_is_ready(w))
         script_excuse(w, w->now_ns, why);
     s->planned_ns = w->now_ns;
 }
@@ -288,9 +291,10 @@ void script_new(struct world *w)
     s->calm_ns = w->end_ns - 4 * settings->lease_ns - 5 * settings->interval_ns - 5 * MINUTE;
     world_trace(w,
                 "seed %" PRIu64 ": %d replicas, lease %" PRId64 " s, ticks each %" PRId64
-                " s, watches late by %" PRId64 " ms",
+                " s, watches late by %" PRId64 " ms, standby %d%s",
                 w->seed, settings->replica_count, settings->lease_ns / SECOND,
-                settings->interval_ns / SECOND, settings->lag_ns / MS);
+                settings->interval_ns / SECOND, settings->lag_ns / MS, (int)settings->standby,
+                settings->crowd ? ", crowd" : "");
     check_excuse(w, EXCUSED_ALL, 0, 2 * settings->lease_ns + 20 * SECOND, "the beginning");
     for (int i = 0; i < settings->replica_count; i++)
         script_restart_later(w, i, false, script_between(w, 0, 10 * SECOND));

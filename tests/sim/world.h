@@ -109,6 +109,7 @@ struct world {
     struct backend *backend;
     struct check *check;
     struct script *script;
+    uint64_t lease_writer;               /* process of the latest write to the Lease */
     struct cluster *cluster;             /* NULL: no k8s_cluster receiver */
 
     bool print_trace, print_logs;
@@ -126,6 +127,8 @@ struct settings_of_seed {
     int64_t fault_gap_ns;      /* mean time between faults */
     uint64_t faults;           /* bit i: the fault i of faults.c */
     int64_t lag_ns;            /* events of watches are late by up to so much, always */
+    enum standby standby;
+    bool crowd;
     bool has_cluster;          /* a k8s_cluster receiver beside the dummy */
     bool same_pods;            /* a crashed process comes back in its pod */
     int backend_delay_ms;
@@ -234,6 +237,8 @@ void replica_reload(struct replica *r);
 struct elector *replica_elector(const struct replica *r); /* NULL: none */
 bool replica_may_emit(const struct replica *r);
 int world_alive(const struct world *w);
+/* Could somebody go on at once if the leader went? */
+bool world_successor_is_ready(const struct world *w);
 /* Who leads, as far as gates say; NULL: nobody. */
 struct replica *world_leader(const struct world *w);
 void process_set_world(struct world *w);
@@ -252,7 +257,7 @@ void check_handed_over(struct replica *r, enum receiver_index receiver, int64_t 
 void check_arrived(struct world *w, enum receiver_index receiver, uint64_t process, int64_t tick_ns);
 bool check_is_excused(const struct world *w, enum excused what, int64_t from_ns, int64_t to_ns);
 void check_foreign_term(struct world *w, int64_t from_ns, int64_t to_ns);
-void check_lease_write(struct world *w, str path, str body);
+void check_lease_write(struct replica *r, str path, str body);
 void check_gate_soon_closed(struct world *w, struct replica *r, int64_t within_ns, const char *why);
 void check_lets_go(struct replica *r);
 void check_end(struct world *w);
