@@ -91,10 +91,12 @@ enum inheritance elector_note_get(const struct elector *e, str receiver_id,
 
 void elector_note_write(struct elector *e, struct lease *lease)
 {
-    /* At a claim the new term's note is the predecessor's, under our token. */
-    struct note *note = e->call_kind == CALL_CLAIM && e->predecessor.holder != HOLDER_ME
-                            ? &e->predecessor.note
-                            : &e->note;
+    /* At a claim the new term's note is the predecessor's, under our token. So it is when the claim is given back before the term began,
+     * because this process ends, and the predecessor had let go in order. */
+    const struct elector_predecessor *p = &e->predecessor;
+    bool passed_on = e->call_kind == CALL_RELEASE && p->valid && p->released;
+    bool inherited = (e->call_kind == CALL_CLAIM || passed_on) && p->holder != HOLDER_ME;
+    struct note *note = inherited ? &e->predecessor.note : &e->note;
     int64_t margin_ns = note->margin_ns;
     note->lease_uid = lease->uid;
     note->transitions = lease->transitions;
