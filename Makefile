@@ -22,14 +22,14 @@ test: deps-test
 	@$(PYTHON) tests/run.py
 
 # What takes too long for `test`: the fault suite at the default durations, and an hour of soak beside it
-test-long: deps-test
+test-long: deps-test sim-mutations
+	@$(MAKE) --no-print-directory sim SEEDS=20000 FIRST=100001
 	@$(PYTHON) tests/run.py --long
 
 # Three replicas on the real API server, random faults. SEED=n replays the choice of faults
-MINUTES ?= 10
 soak: deps-test all
 	@sh tests/peers/build.sh build/peers
-	@$(PYTHON) tests/soak/soak.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+	@$(PYTHON) tests/soak/soak.py --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 # The part of `test` that takes seconds: unit tests and house rules.
 quick:
@@ -38,19 +38,14 @@ quick:
 # The world in virtual time (docs/simulation.md). SEEDS: how many, from FIRST on; MINUTES: simulated, each
 SEEDS ?= 200
 FIRST ?= 1
-MINUTES ?= 60
 sim: build/plain/build.ninja
 	@$(NINJA) -C build/plain tests/sim/sim >/dev/null
-	@build/plain/tests/sim/sim --first $(FIRST) --seeds $(SEEDS) --minutes $(MINUTES)
+	@build/plain/tests/sim/sim --first $(FIRST) --seeds $(SEEDS) --minutes $(or $(MINUTES),60)
 
 # Each mutation of the code must be noticed within 200 seeds.
 sim-mutations: build/plain/build.ninja
 	@$(NINJA) -C build/plain tests/sim/sim >/dev/null
 	@$(PYTHON) tests/sim/mutations.py
-
-# What takes too long for every change.
-test-long: sim-mutations
-	@$(MAKE) --no-print-directory sim SEEDS=20000 FIRST=100001
 
 # gcc, optimised, no link-time optimisation: unit tests without sanitizers
 plain: build/plain/build.ninja

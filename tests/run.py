@@ -234,7 +234,7 @@ def stage_pytest(tally, name, arguments, timeout, more_env=None):
 
 
 # Suites that wait for servers most of the time; they run beside the others.
-WAITING = [f"tests/integration/{name}.py" for name in ("test_list_watch", "test_kymastats")]
+WAITING = [f"tests/integration/{name}.py" for name in ("test_list_watch", "test_kymastats", "test_crowd")]
 
 
 def stage_integration(tally):
