@@ -89,7 +89,8 @@ struct config_field {
     const char *const *choices;  /* CONFIG_ENUM: NULL-terminated, matched exactly (any case if choices_any_case) */
     int64_t min, max;            /* CONFIG_INT, if min < max */
     enum config_optional optional;
-    size_t flag_offset;          /* CONFIG_OPTIONAL: bool, on or off */
+    size_t flag_offset;          /* CONFIG_OPTIONAL: bool, on or off; with `means_written`: bool, whether it was written */
+    bool means_written;          /* to write it has a meaning of its own, whatever the value: print-config shows it only if it was */
     bool secret;                 /* value is printed as [REDACTED] (for maps: all values) */
     bool choices_any_case;
     bool deprecated;             /* accepted, ignored, warned of: `note` says why */

@@ -167,10 +167,13 @@ static void decode_block(struct decoder *d, const struct config_schema *schema,
         const struct config_field *f = find_field(schema, n->key);
         if (is_optional && str_eqz(n->key, "enabled"))
             continue;
-        if (f != NULL)
-            decode_field(d, f, n, path_join(d->arena, path, n->key), out);
-        else
+        if (f == NULL) {
             unknown_key(d, schema, n, path);
+            continue;
+        }
+        if (f->means_written)
+            *optional_flag(f, out) = true;
+        decode_field(d, f, n, path_join(d->arena, path, n->key), out);
     }
 }
 

@@ -3,7 +3,8 @@
  *
  * What comes out can be read in again and gives the same structure (tests hold it to that), unless
  * secrets were redacted: blocks that are off are written so that they stay off, ids that are not
- * set are null. Deprecated fields are left out.
+ * set are null. Deprecated fields are left out, and so are those that nobody wrote and that would
+ * mean something else if somebody had.
  */
 #include "base/limits.h"
 #include "config/config.h"
@@ -151,7 +152,9 @@ struct node *config_encode(struct arena *a, const struct config_schema *schema, 
     struct node *map = new_node(a, NODE_MAP);
     for (size_t i = 0; i < schema->field_count; i++) {
         const struct config_field *f = &schema->fields[i];
-        if (!f->deprecated)
+        bool is_left_out = f->means_written &&
+                           !*(const bool *)(const void *)((const char *)config + f->flag_offset);
+        if (!f->deprecated && !is_left_out)
             append(map, encode_field(a, f, config, redact), str_from(f->key));
     }
     return map;

@@ -33,6 +33,7 @@ enum { AFTER_CRASH_SKIP, AFTER_CRASH_REPEAT };
 
 struct fencing_config {
     str resource_attribute, scope_attribute, header;
+    bool has_resource_attribute, has_scope_attribute, has_header; /* they were written */
 };
 
 struct leader_elector_config {
@@ -40,6 +41,9 @@ struct leader_elector_config {
     str context;
     str lease_name, lease_namespace;
     str identity;
+    /* They were written: then texts may not be empty, and the others must have an effect. */
+    bool has_lease_namespace, has_identity, has_container_name, has_ready_endpoint;
+    bool has_crowd, has_handover_wait_ns;
     int64_t lease_duration_ns, renew_deadline_ns, retry_period_ns;
     int64_t safety_margin_ns, request_timeout_ns;
     bool release_on_shutdown;
@@ -253,14 +257,14 @@ static void check_names(const struct leader_elector_config *c, struct config_che
                        c->lease_name.len, LEASE_NAME_MAX, ELECTOR_STANDBY_SUFFIX);
     /* Empty is a default, but only if nobody wrote it: ${env:X} of an unset variable must not pick
      * another namespace. */
-    if (c->lease_namespace.len == 0 && config_given(check, "lease_namespace"))
+    if (c->lease_namespace.len == 0 && c->has_lease_namespace)
         config_problem(check, "lease_namespace",
                        "lease_namespace is empty: set it, or leave it out to use POD_NAMESPACE or "
                        "the credentials' namespace");
     else if (c->lease_namespace.len > 0 && !dns_label_check(c->lease_namespace, &err))
         config_problem(check, "lease_namespace",
                        "lease_namespace must be the name of a namespace: %s", err.text);
-    if (c->identity.len == 0 && config_given(check, "identity"))
+    if (c->identity.len == 0 && c->has_identity)
         config_problem(check, "identity",
                        "identity is empty: set it, or leave it out to use the pod's name and uid");
     else if (c->identity.len > LIMIT_IDENTITY_BYTES || !str_is_utf8(c->identity))
@@ -272,7 +276,7 @@ static void check_ready_endpoint(const struct leader_elector_config *c, struct c
 {
     struct err err;
     struct endpoint parsed;
-    if (c->ready_endpoint.len == 0 && config_given(check, "ready_endpoint"))
+    if (c->ready_endpoint.len == 0 && c->has_ready_endpoint)
         config_problem(check, "ready_endpoint",
                        "ready_endpoint is empty: give host:port, or leave it out to serve none");
     else if (c->ready_endpoint.len > 0 && !endpoint_parse(c->ready_endpoint, &parsed, &err))
@@ -328,10 +332,11 @@ static void check_durations(struct leader_elector_config *c, struct config_check
 
 static void check_standby(const struct leader_elector_config *c, struct config_check *check)
 {
-    static const char *const keys[] = {"crowd", "handover_wait"};
-    for (size_t i = 0; i < COUNT_OF(keys); i++)
-        if (c->standby != STANDBY_AUTO && config_given(check, keys[i]))
-            config_caution(check, keys[i], "%s has an effect only with standby: auto", keys[i]);
+    if (c->standby != STANDBY_AUTO && c->has_crowd)
+        config_caution(check, "crowd", "crowd has an effect only with standby: auto");
+    if (c->standby != STANDBY_AUTO && c->has_handover_wait_ns)
+        config_caution(check, "handover_wait",
+                       "handover_wait has an effect only with standby: auto");
     if (c->handover_wait_ns < 0)
         config_problem(check, "handover_wait", "handover_wait must not be negative");
     else if (c->handover_wait_ns > LIMIT_HANDOVER_WAIT_S * SECOND)
@@ -353,7 +358,7 @@ static void check_outage(const struct leader_elector_config *c, struct config_ch
 static void check_dead_holder(const struct leader_elector_config *c, struct config_check *check)
 {
     struct err err;
-    if (c->container_name.len == 0 && config_given(check, "container_name"))
+    if (c->container_name.len == 0 && c->has_container_name)
         config_problem(check, "container_name",
                        "container_name is empty: set it to the collector's container, or leave it "
                        "out if all containers of its pod end together");
@@ -387,10 +392,10 @@ static void leader_elector_check(void *config, struct config_check *check)
 }
 
 /* OTLP takes any key; what cannot be read on a screen or written in a query is a slip. */
-static void check_attribute(struct config_check *check, const char *key, str name)
+static void check_attribute(struct config_check *check, const char *key, str name, bool given)
 {
     if (name.len == 0) {
-        if (config_given(check, key))
+        if (given)
             config_problem(check, key, "%s is empty: give the name of an attribute", key);
         return;
     }
@@ -404,10 +409,10 @@ static void check_attribute(struct config_check *check, const char *key, str nam
                        key, LIMIT_FENCING_NAME_BYTES);
 }
 
-static void check_header(struct config_check *check, str name)
+static void check_header(struct config_check *check, str name, bool given)
 {
     if (name.len == 0) {
-        if (config_given(check, "header"))
+        if (given)
             config_problem(check, "header", "header is empty: give the name of a header");
     } else if (name.len > LIMIT_FENCING_NAME_BYTES || !grpc_is_metadata_name(name)) {
         config_problem(check, "header",
@@ -430,20 +435,19 @@ static void check_header(struct config_check *check, str name)
 static void fencing_check(void *config, struct config_check *check)
 {
     const struct fencing_config *c = config;
-    bool any = config_given(check, "resource_attribute") ||
-               config_given(check, "scope_attribute") || config_given(check, "header");
-    if (!any)
+    if (!c->has_resource_attribute && !c->has_scope_attribute && !c->has_header)
         config_problem(check, NULL,
                        "fencing says nowhere where the token is to be: give resource_attribute, "
                        "scope_attribute or header");
-    check_attribute(check, "resource_attribute", c->resource_attribute);
-    check_attribute(check, "scope_attribute", c->scope_attribute);
-    check_header(check, c->header);
+    check_attribute(check, "resource_attribute", c->resource_attribute, c->has_resource_attribute);
+    check_attribute(check, "scope_attribute", c->scope_attribute, c->has_scope_attribute);
+    check_header(check, c->header, c->has_header);
 }
 
 #define FENCING_FIELD(name, member)                                                                \
     {                                                                                              \
-        .key = name, .type = CONFIG_STR, .offset = offsetof(struct fencing_config, member)         \
+        .key = name, .type = CONFIG_STR, .offset = offsetof(struct fencing_config, member),        \
+        .means_written = true, .flag_offset = offsetof(struct fencing_config, has_##member)        \
     }
 static const struct config_field fencing_fields[] = {
     FENCING_FIELD("resource_attribute", resource_attribute),
@@ -468,6 +472,11 @@ static const char *const standby_names[] = {"cold", "warm", "auto", NULL};      
     {                                                                                              \
         .key = name, .type = kind, .offset = offsetof(struct leader_elector_config, member)        \
     }
+#define FIELD_IF_WRITTEN(name, kind, member)                                                       \
+    {                                                                                              \
+        .key = name, .type = kind, .offset = offsetof(struct leader_elector_config, member),       \
+        .means_written = true, .flag_offset = offsetof(struct leader_elector_config, has_##member) \
+    }
 static const struct config_field fields[] = {
     {.key = "auth_type",
      .type = CONFIG_ENUM,
@@ -475,11 +484,11 @@ static const struct config_field fields[] = {
      .choices = kube_auth_names},
     FIELD("context", CONFIG_STR, context),
     FIELD("lease_name", CONFIG_STR, lease_name),
-    FIELD("lease_namespace", CONFIG_STR, lease_namespace),
+    FIELD_IF_WRITTEN("lease_namespace", CONFIG_STR, lease_namespace),
     FIELD("lease_duration", CONFIG_DURATION, lease_duration_ns),
     FIELD("renew_deadline", CONFIG_DURATION, renew_deadline_ns),
     FIELD("retry_period", CONFIG_DURATION, retry_period_ns),
-    FIELD("identity", CONFIG_STR, identity),
+    FIELD_IF_WRITTEN("identity", CONFIG_STR, identity),
     FIELD("safety_margin", CONFIG_DURATION, safety_margin_ns),
     FIELD("request_timeout", CONFIG_DURATION, request_timeout_ns),
     FIELD("release_on_shutdown", CONFIG_BOOL, release_on_shutdown),
@@ -487,17 +496,17 @@ static const struct config_field fields[] = {
      .type = CONFIG_ENUM,
      .offset = offsetof(struct leader_elector_config, standby),
      .choices = standby_names},
-    FIELD("crowd", CONFIG_BOOL, crowd),
+    FIELD_IF_WRITTEN("crowd", CONFIG_BOOL, crowd),
     {.key = "on_api_outage",
      .type = CONFIG_ENUM,
      .offset = offsetof(struct leader_elector_config, on_api_outage),
      .choices = outage_names},
-    FIELD("handover_wait", CONFIG_DURATION, handover_wait_ns),
+    FIELD_IF_WRITTEN("handover_wait", CONFIG_DURATION, handover_wait_ns),
     {.key = "dead_holder_check",
      .type = CONFIG_ENUM,
      .offset = offsetof(struct leader_elector_config, dead_holder_check),
      .choices = dead_holder_names},
-    FIELD("container_name", CONFIG_STR, container_name),
+    FIELD_IF_WRITTEN("container_name", CONFIG_STR, container_name),
     FIELD("termination_message_path", CONFIG_STR, termination_message_path),
     {.key = "compat_metrics",
      .type = CONFIG_ENUM,
@@ -513,7 +522,7 @@ static const struct config_field fields[] = {
      .block = &fencing_schema,
      .optional = OPTIONAL_NONE,
      .flag_offset = offsetof(struct leader_elector_config, fencing_on)},
-    FIELD("ready_endpoint", CONFIG_STR, ready_endpoint),
+    FIELD_IF_WRITTEN("ready_endpoint", CONFIG_STR, ready_endpoint),
 };
 static const struct config_schema schema = {
     .name = "k8s_leader_elector",

@@ -67,6 +67,11 @@ bool list_watch_expects_bookmarks(const struct list_watch *m)
     return !m->is_quiet;
 }
 
+bool list_watch_awaits_first(const struct list_watch *m)
+{
+    return !m->anything_came;
+}
+
 static void copy_version(char to[RESOURCE_VERSION_MAX], str version)
 {
     if (version.len >= RESOURCE_VERSION_MAX) /* no server has such */

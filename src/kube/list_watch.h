@@ -113,5 +113,7 @@ struct buf;
 void list_watch_query(const struct list_watch *m, int64_t timeout_s, str continue_token, struct buf *query);
 /* Whether a stream on which nothing comes for longer than bookmarks take is dead. */
 bool list_watch_expects_bookmarks(const struct list_watch *m);
+/* Whether nothing has come on the request under way since it was opened. */
+bool list_watch_awaits_first(const struct list_watch *m);
 
 #endif

@@ -298,12 +298,15 @@ static bool on_data(void *arg, str data)
 {
     struct watch *w = arg;
     uint64_t attempt = w->attempt;
+    bool was_first = list_watch_awaits_first(&w->machine);
     struct err err;
     w->stats.bytes_received += data.len;
     w->last_byte_ns = loop_boot_ns(w->set->loop);
     while (w->attempt == attempt) {
         switch (watch_stream_next(&w->stream, &data, &err)) {
         case STREAM_MORE:
+            if (was_first && !list_watch_awaits_first(&w->machine))
+                watchdog_arm(w); /* less patience from here on */
             return true;
         case STREAM_OBJECT:
             object_came(w);
@@ -387,11 +390,13 @@ static void on_done(void *arg, const struct kube_result *r)
 static int64_t idle_ns(const struct watch *w)
 {
     const struct watch_periods *p = &w->set->periods;
+    int64_t bookmark_ms =
+        list_watch_awaits_first(&w->machine) ? p->watch_first_ms : p->watch_idle_ms;
     bool expects_bookmarks = list_watch_expects_bookmarks(&w->machine);
     if (w->has_stream && w->machine.state == LW_STREAMING)
         return p->streaming_idle_ms * MS_NS;
     if (w->has_stream && w->machine.state == LW_WATCHING)
-        return (expects_bookmarks ? p->watch_idle_ms : WATCH_SILENCE_MAX_MS) * MS_NS;
+        return (expects_bookmarks ? bookmark_ms : WATCH_SILENCE_MAX_MS) * MS_NS;
     return p->list_idle_ms * MS_NS;
 }
 

@@ -28,6 +28,7 @@ const struct watch_periods watch_periods_default = {
             .forbidden_ns = 30000 * MS_NS,
         },
     .watch_idle_ms = LIMIT_WATCH_IDLE_MS,
+    .watch_first_ms = LIMIT_WATCH_FIRST_MS,
     .streaming_idle_ms = LIMIT_STREAMING_IDLE_MS,
     .list_idle_ms = LIMIT_LIST_IDLE_MS,
     .linger_ms = LIMIT_WATCH_LINGER_MS,

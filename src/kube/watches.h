@@ -22,7 +22,7 @@ struct object_pool *watches_pool(struct watches *set);
 /* What a test or a bench makes shorter; before the first watches_get. */
 struct watch_periods {
     struct list_watch_periods list_watch;
-    int64_t watch_idle_ms, streaming_idle_ms, list_idle_ms, linger_ms; /* limits.h */
+    int64_t watch_idle_ms, watch_first_ms, streaming_idle_ms, list_idle_ms, linger_ms; /* limits.h */
 };
 extern const struct watch_periods watch_periods_default;
 void watches_set_periods(struct watches *set, const struct watch_periods *periods);

@@ -29,8 +29,16 @@ static const char *const aggregation_names[] = {
     }
 const struct config_field metric_config_fields[METRIC_FIELDS_ALL] = {
     METRIC_FIELD("enabled", CONFIG_BOOL, enabled),
-    METRIC_FIELD("attributes", CONFIG_STR_LIST, attributes),
-    METRIC_FIELD("aggregation_strategy", CONFIG_STR, aggregation_strategy),
+    {.key = "attributes",
+     .type = CONFIG_STR_LIST,
+     .offset = offsetof(struct metric_config, attributes),
+     .means_written = true,
+     .flag_offset = offsetof(struct metric_config, has_attributes)},
+    {.key = "aggregation_strategy",
+     .type = CONFIG_STR,
+     .offset = offsetof(struct metric_config, aggregation_strategy),
+     .means_written = true,
+     .flag_offset = offsetof(struct metric_config, has_strategy)},
 };
 
 void metric_config_defaults(void *config)
@@ -63,7 +71,7 @@ static void all_attributes(struct metric_config *c, const struct metric_attribut
 static void check_attributes(struct metric_config *c, const struct metric_attributes *of,
                              struct config_check *check)
 {
-    if (!config_given(check, "attributes"))
+    if (!c->has_attributes)
         all_attributes(c, of, check->arena);
     c->attribute_mask = 0;
     for (size_t i = 0; i < c->attributes.count; i++) {
@@ -93,8 +101,7 @@ void metric_config_check(struct metric_config *c, const struct metric_attributes
                          struct config_check *check)
 {
     check_attributes(c, of, check);
-    c->is_aggregated =
-        config_given(check, "attributes") || config_given(check, "aggregation_strategy");
+    c->is_aggregated = c->has_attributes || c->has_strategy;
     for (size_t i = 0; i < COUNT_OF(aggregation_names); i++) {
         if (str_eqz(c->aggregation_strategy, aggregation_names[i])) {
             c->aggregation = (int)i;

@@ -15,6 +15,7 @@ struct metric_config {
     bool enabled;
     struct config_strs attributes; /* metrics whose points may lose attributes, as the rest */
     str aggregation_strategy;
+    bool has_attributes, has_strategy; /* they were written */
     int aggregation;               /* enum metric_aggregation, from the text */
     unsigned attribute_mask;       /* 1 << number of an attribute, from `attributes` */
     bool is_aggregated;            /* `attributes` or `aggregation_strategy` was written */

@@ -375,6 +375,8 @@ static void set_option(struct driver *d, struct watch_periods *p, struct watch_c
         {"burst", &config->burst, 1},
     };
     CHECK(str_to_i64(value, &n));
+    if (str_eqz(key, "idle_ms"))
+        p->watch_first_ms = n;
     if (str_eqz(key, "qps"))
         config->qps = (double)n;
     if (str_eqz(key, "json"))

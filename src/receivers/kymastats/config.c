@@ -193,7 +193,6 @@ static void check_times(struct kymastats_config *c, struct config_check *check)
                        LIMIT_INTERVAL_MIN_MS);
     if (c->timeout_ns < 0)
         config_problem(check, "timeout", "\"timeout\": requires positive value");
-    c->has_initial_delay = config_given(check, "initial_delay");
 }
 
 static bool is_same(const struct kyma_resource_config *a, const struct kyma_resource_config *b)
@@ -243,7 +242,11 @@ static const struct config_field fields[] = {
     FIELD("auth_type", CONFIG_STR, auth_type_text),
     FIELD("context", CONFIG_STR, context),
     FIELD("collection_interval", CONFIG_DURATION, collection_interval_ns),
-    FIELD("initial_delay", CONFIG_DURATION, initial_delay_ns),
+    {.key = "initial_delay",
+     .type = CONFIG_DURATION,
+     .offset = offsetof(struct kymastats_config, initial_delay_ns),
+     .means_written = true,
+     .flag_offset = offsetof(struct kymastats_config, has_initial_delay)},
     FIELD("timeout", CONFIG_DURATION, timeout_ns),
     BLOCK("resources", CONFIG_BLOCK_LIST, resources, &resource_schema),
     BLOCK("metrics", CONFIG_BLOCK, metrics, &metrics_schema),

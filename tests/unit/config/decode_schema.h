@@ -16,8 +16,8 @@ struct deep {
 };
 struct all {
     str text, token, id;
-    bool flag, quiet_on, ready_on, on_on;
-    int64_t number, limited, at_least, wait_ns;
+    bool flag, quiet_on, ready_on, on_on, delay_written;
+    int64_t number, limited, at_least, wait_ns, delay_ns;
     double real;
     int level, mode;
     struct config_strs words, ids;
@@ -85,6 +85,7 @@ static inline void all_defaults(void *config)
     c->number = 42;
     c->limited = 5;
     c->wait_ns = 10 * SECOND;
+    c->delay_ns = SECOND;
     c->real = 0.5;
     c->level = 1;
     c->words = (struct config_strs){words, 2};
@@ -110,6 +111,11 @@ static const struct config_field all_fields[] = {
     {.key = "limited", .type = CONFIG_INT, .offset = A(limited), .min = 1, .max = 10},
     {.key = "at_least", .type = CONFIG_INT, .offset = A(at_least), .min = 0, .max = INT64_MAX},
     {.key = "wait", .type = CONFIG_DURATION, .offset = A(wait_ns)},
+    {.key = "delay",
+     .type = CONFIG_DURATION,
+     .offset = A(delay_ns),
+     .means_written = true,
+     .flag_offset = A(delay_written)},
     {.key = "real", .type = CONFIG_DOUBLE, .offset = A(real)},
     {.key = "level",
      .type = CONFIG_ENUM,

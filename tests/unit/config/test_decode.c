@@ -315,7 +315,7 @@ static void test_unknown_keys(void **state)
         "c: has invalid keys: Text; did you mean \"text\"?\nc: has invalid keys: numbr; did you "
         "mean \"number\"?\n"
         "c::block: has invalid keys: sized; did you mean \"size\"?\n"
-        "c: has invalid keys: zzzzzzzzzzz (valid keys: any, at_least, block, deep, flag, headers, "
+        "c: has invalid keys: zzzzzzzzzzz (valid keys: any, at_least, block, deep, delay, flag, headers, "
         "id, ids, items, labels, level, limited, mode, "
         "number, on, quiet, ready, real, secret_any, table, text, token, wait, words)");
     static const struct config_schema none = {.name = "none"};

@@ -94,6 +94,36 @@ static void test_values(void **state)
     arena_deinit(&a);
 }
 
+/* A key that means something by being written is printed only if it was: the default, printed, would turn that on. */
+static void test_written_fields(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_written;
+        const char *line;
+    } cases[] = {
+        {"", false, NULL},
+        {"delay: 1s\n", true, "delay: 1s\n"}, /* the default, but written */
+        {"delay: 5s\n", true, "delay: 5s\n"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct arena a;
+        arena_init(&a, 4096);
+        const struct all *first = decode(&a, cases[i].text);
+        const char *text = encode(&a, first, false, false);
+        const struct all *second = decode(&a, text);
+        assert_int_equal(first->delay_written, cases[i].is_written);
+        assert_int_equal(second->delay_written, cases[i].is_written);
+        assert_true(first->delay_ns == second->delay_ns);
+        if (cases[i].line == NULL)
+            assert_null(strstr(text, "delay"));
+        else
+            assert_non_null(strstr(text, cases[i].line));
+        arena_deinit(&a);
+    }
+}
+
 static void test_secrets(void **state)
 {
     (void)state;
@@ -118,6 +148,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_written_fields),
         cmocka_unit_test(test_secrets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

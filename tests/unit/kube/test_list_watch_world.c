@@ -447,7 +447,9 @@ static int64_t idle_ns(const struct world *w)
 {
     if (w->m.state == LW_STREAMING)
         return 30 * SECOND;
-    return list_watch_expects_bookmarks(&w->m) ? 90 * SECOND : 640 * SECOND;
+    if (!list_watch_expects_bookmarks(&w->m))
+        return 640 * SECOND;
+    return list_watch_awaits_first(&w->m) ? 180 * SECOND : 90 * SECOND;
 }
 
 static void serve(struct world *w)

@@ -147,6 +147,7 @@ static const struct watch_periods periods = {
             .forbidden_ns = 20 * MS,
         },
     .watch_idle_ms = 60000,
+    .watch_first_ms = 60000,
     .streaming_idle_ms = 60000,
     .list_idle_ms = 60000,
     .linger_ms = 50,
@@ -321,6 +322,31 @@ static void test_pages(void **state)
     expect_request(f, 3, "GET /api/v1/namespaces?limit=500&continue=t2 HTTP", "");
     expect_request(f, 4, "GET /api/v1/namespaces?limit=500&continue=t2 HTTP", "");
     expect_request(f, 5, "GET /api/v1/namespaces?watch=true", "&resourceVersion=20 HTTP");
+    user_end(&u);
+    fixture_free(f);
+}
+
+/* The first bookmark of a watch may be later than those that follow: until it has come, there is more patience. */
+static void test_quiet_watch_whose_first_bookmark_is_late_is_not_listed_again(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    struct watch_periods hasty = periods;
+    struct user u;
+    hasty.watch_idle_ms = 50;
+    watches_set_periods(f->set, &hasty);
+    prepare_status(f, 422, "", "{\"kind\":\"Status\",\"reason\":\"Invalid\",\"code\":422}");
+    prepare(f, LIST("20", "", OBJECT("a", "1", "10")), END);
+    prepare(f, "", HOLD);
+    start(f, &u);
+    UNTIL(f, asked(f) == 3);
+    world_run_for_ms(&f->w, 4 * hasty.watch_idle_ms);
+    assert_int_equal(asked(f), 3);
+    tell_more(f, BOOKMARK("30"));
+    UNTIL(f, str_eqz(watch_resource_version(u.watch), "30"));
+    prepare(f, LIST("30", "", ""), END);
+    prepare(f, "", HOLD);
+    UNTIL(f, asked(f) >= 4); /* and from then on the patience that bookmarks allow */
     user_end(&u);
     fixture_free(f);
 }
@@ -815,6 +841,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_streaming_list_and_changes),
+        cmocka_unit_test(test_quiet_watch_whose_first_bookmark_is_late_is_not_listed_again),
         cmocka_unit_test(test_pages),
         cmocka_unit_test(test_relist),
         cmocka_unit_test(test_sweep_in_slices),
