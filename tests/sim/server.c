@@ -186,6 +186,9 @@ bool server_hand(struct world *w, enum hand what)
     bool done = read_lease(w, "the-lease", &lease) && lease.holder.len > 0;
     if (what == HAND_FOREIGN_RENEW || what == HAND_FOREIGN_RELEASE)
         done = done && str_eqz(lease.holder, FOREIGN_HOLDER);
+    if (what ==
+        HAND_CLEAR) /* with a duration of 1 s that is the form of a release, which means what it says */
+        done = done && lease.duration_s != 1;
     if (done && what == HAND_DELETE) {
         done = ask(w, "DELETE", "the-lease", STR_NONE, &answer) == 200;
     } else if (done) {
