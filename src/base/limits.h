@@ -67,8 +67,8 @@
 #define LIMIT_OBJECT_SCRATCH_BYTES (64 * KIB)  /* of working memory kept between two objects */
 #define LIMIT_WATCH_EVENT_BYTES (16 * MIB)     /* client-go's bound for one event */
 #define LIMIT_WATCH_IDLE_MS 90000              /* nothing on a watch for so long: it is dead, for bookmarks come about once a minute */
-#define LIMIT_WATCH_FIRST_MS 180000            /* the same before anything has come: a server that is busy (all clients list after its restart) is late
-                                                  with the first bookmark, and another list would keep it busy */
+#define LIMIT_WATCH_FIRST_MS 180000            /* the same before anything has come: a server that is busy, since all clients list after its
+                                                * restart, is late with the first bookmark, and another list would keep it busy */
 #define LIMIT_LIST_IDLE_MS 60000               /* nothing on a list for so long; the server's own bound for all of one */
 #define LIMIT_STREAMING_IDLE_MS 30000          /* nothing of a streaming list for so long: the server does not know what was asked */
 #define LIMIT_WATCH_LINGER_MS 5000             /* a store without users is kept for so long: a reload uses it again */
