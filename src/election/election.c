@@ -648,7 +648,9 @@ static void pass_deadlines(struct election *m, int64_t now_ns, struct election_a
         report(out, REPORT_RENEW_DEADLINE);
     }
     if (m->state == ELECTION_RELEASING && now_ns >= m->stop_deadline_ns) {
-        out->cancel = m->call != CALL_NONE;
+        /* Woken late: the call that this step was about to start is not started at all. */
+        out->cancel |= m->call != CALL_NONE && out->call == CALL_NONE;
+        out->call = CALL_NONE;
         m->call = CALL_NONE;
         finish_release(m, false, now_ns, out);
     }

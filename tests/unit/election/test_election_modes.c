@@ -179,6 +179,22 @@ static void test_yield_that_cannot_be_written_ends_in_two_seconds(void **state)
     assert_int_equal(step(&m, EVENT_TIMER, START + 3 * SECOND + DURATION).call, CALL_CLAIM);
 }
 
+/* Paused during a yield: the answer to the renewal comes when the time for the release is over. */
+static void test_a_yield_whose_time_is_over_starts_no_call(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    int64_t now_ns = START + 10 * MS + election_renew_interval_ns(&config);
+    assert_int_equal(step(&m, EVENT_TIMER, now_ns).call, CALL_RENEW);
+    assert_int_equal(step(&m, EVENT_YIELD, now_ns + MS).call, CALL_NONE);
+    struct election_actions out = done(&m, CALL_OK, lease_of(HOLDER_ME, 11), now_ns + 3 * SECOND);
+    assert_int_equal(m.state, ELECTION_FOLLOWING);
+    assert_true(has(&out, REPORT_RELEASE_FAILED));
+    assert_int_equal(out.call, m.call);
+    assert_false(out.cancel);
+}
+
 static void test_stop_during_a_yield_ends_with_the_release(void **state)
 {
     (void)state;
@@ -722,6 +738,7 @@ int main(void)
         cmocka_unit_test(test_yield_overtaken_by_the_next_holder),
         cmocka_unit_test(test_yield_waits_for_the_renewal_under_way),
         cmocka_unit_test(test_yield_that_cannot_be_written_ends_in_two_seconds),
+        cmocka_unit_test(test_a_yield_whose_time_is_over_starts_no_call),
         cmocka_unit_test(test_stop_during_a_yield_ends_with_the_release),
         cmocka_unit_test(test_yield_of_a_standby_changes_nothing),
         cmocka_unit_test(test_stop_does_not_release_somebody_else),
