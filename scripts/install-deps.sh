@@ -6,7 +6,7 @@ set -eu
 BUILD="gcc libc6-dev make meson ninja-build pkg-config python3 ca-certificates openssl
 libuv1-dev libcurl4-openssl-dev libmicrohttpd-dev libssl-dev libyaml-dev libjson-c-dev libdeflate-dev libisal-dev libzstd-dev
 libnghttp2-dev libpcre2-dev libcmocka-dev"
-TEST="clang clang-format libclang-rt-14-dev llvm binutils python3-pytest python3-yaml protobuf-compiler curl nghttp2-server"
+TEST="clang clang-format libclang-rt-14-dev llvm binutils python3-pytest python3-yaml protobuf-compiler curl nghttp2-server spin"
 
 wanted=""
 for group in "$@"; do

@@ -118,6 +118,17 @@ def stage_unit(tally, folder):
         list(pool.map(lambda test: run_program(folder, test, tally), tests))
 
 
+def stage_model(tally):
+    """The model of the election, and its mutations, searched by Spin."""
+    status, output = run([PYTHON, "tests/model/run.py"], 600)
+    counts = re.search(r"^(\d+) passed, (\d+) failed$", output, re.M)
+    passed, failed = (int(counts.group(1)), int(counts.group(2))) if counts else (0, 1)
+    if status != 0:
+        show_failure("model", output)
+        failed = max(failed, 1)
+    tally.add("model", passed, failed)
+
+
 def stage_house(tally):
     for name, command in {
         "house rules": [PYTHON, "scripts/check_house.py", "build/plain"],
@@ -303,6 +314,7 @@ def main():
     if not options.quick:
         stages += [
             ("release", lambda: build(tally, "release", "all")),
+            ("model", lambda: stage_model(tally)),
             ("simulation", lambda: stage_simulation(tally)),
             ("fuzz", lambda: stage_fuzz(tally)),
             ("peers", lambda: have_peers.append(stage_peers(tally))),
