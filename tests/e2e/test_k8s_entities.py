@@ -1,5 +1,6 @@
 """Entity events of k8s_cluster as it ships: across changes of leader, and when the watch does not see a delete."""
 import signal
+import time
 
 import pytest
 from harness.cluster import Cluster, pod
@@ -42,6 +43,18 @@ def wait_sent(world, keys, *names, timeout=20):
         found = sent(world, *names)
         return found if all(found[key] > 0 for key in keys) else None
     return wait_until(all_there, timeout, f"all of {len(keys)} events of {names}")
+
+
+def wait_quiet(world, name, seconds=0.5):
+    """Until nothing has come for so long: what is under way at a reload is sent again."""
+    seen = [len(records(world, name)), time.monotonic()]
+
+    def is_quiet():
+        count = len(records(world, name))
+        if count != seen[0]:
+            seen[:] = count, time.monotonic()
+        return time.monotonic() - seen[1] > seconds
+    wait_until(is_quiet, 20, f"{name} sends nothing more")
 
 
 def start_pair(world, c):
@@ -121,6 +134,7 @@ def test_a_reload_repeats_nothing(world, elector):
     for turn in range(3):
         changed = config(world, "a", elector, node_conditions_to_report=[f"Turn{turn}"])
         a.write_config(changed)
+        wait_quiet(world, "a")
         seen = len(a.err)
         a.signal(signal.SIGHUP)
         assert a.wait_log("Everything is ready", 10, start=seen)

@@ -8,10 +8,11 @@ pytestmark = pytest.mark.only("kubesim")
 
 @pytest.fixture
 def users(world):
-    """baton-a and baton-b may do what they need, so that their requests can be counted apart."""
+    """baton-a and baton-b may do what they need with this world's Lease, so that their requests can be counted apart."""
     world.api.create_role({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": world.lease, "namespace": "default"},
-        "rules": [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "watch", "update", "create"]}],
+        "rules": [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [world.lease], "verbs": ["get", "watch", "update"]},
+                  {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]}],
     }, "baton-a", "baton-b")
 
 
