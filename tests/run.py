@@ -5,7 +5,8 @@
   --only X   stages whose name contains X
   --long     instead: the fault suite at the default durations, and an hour of soak
 
-Stages run one after the other, programs of a stage two at a time. A stage that cannot run counts as failed, never as nothing;
+Stages run one after the other, programs of a stage two at a time; those that only compute (model, simulation, fuzzers) run at the lowest priority
+beside those that wait for servers. A stage that cannot run counts as failed, never as nothing;
 only the suites that need Go are skipped, loudly, on a machine without it.
 """
 import argparse
@@ -17,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -266,6 +268,31 @@ def stage_faults(tally, have_go, *arguments, timeout=900):
         stage_pytest(tally, f"faults on {server}", ["tests/faults", f"--server={server}", *arguments], timeout)
 
 
+def perform(name, stage, tally):
+    start = time.monotonic()
+    stage()
+    print(f"{name}: {time.monotonic() - start:.0f} s; {tally.passed} passed, {tally.failed} failed so far", flush=True)
+
+
+class Beside:
+    """Stages that compute, at the lowest priority beside those that wait for servers."""
+
+    def __init__(self, stages, tally):
+        self.stages, self.tally = stages, tally
+        self.thread = threading.Thread(target=self.work)
+
+    def work(self):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)  # of this thread, and of what it starts
+        for name, stage in self.stages:
+            perform(name, stage, self.tally)
+
+    def start(self):
+        self.thread.start()
+
+    def wait(self):
+        self.thread.join()
+
+
 class Soak:
     """Runs beside the other stages, as it waits most of the time."""
 
@@ -314,9 +341,6 @@ def main():
     if not options.quick:
         stages += [
             ("release", lambda: build(tally, "release", "all")),
-            ("model", lambda: stage_model(tally)),
-            ("simulation", lambda: stage_simulation(tally)),
-            ("fuzz", lambda: stage_fuzz(tally)),
             ("peers", lambda: have_peers.append(stage_peers(tally))),
             ("e2e kubesim", lambda: stage_pytest(tally, "e2e on kubesim", ["tests/e2e", "--server=kubesim"], 1200)),
             ("reference", lambda: stage_reference(tally)),
@@ -327,6 +351,10 @@ def main():
         soak = Soak(options.minutes or 5)
         after_peers = 1 + [name for name, _ in stages].index("peers")
         stages.insert(after_peers, ("soak begins", lambda: soak.start(not have_peers or have_peers[0])))
+        computing = [("model", lambda: stage_model(tally)), ("simulation", lambda: stage_simulation(tally)), ("fuzz", lambda: stage_fuzz(tally))]
+        beside = Beside([each for each in computing if options.only in each[0]], tally)
+        stages[after_peers:after_peers] = [("", beside.start)]
+        stages += [("", beside.wait)]
         stages += [("faults", lambda: stage_faults(tally, not have_peers or have_peers[0])), ("soak", lambda: soak.collect(tally))]
     if options.long:
         soak = Soak(options.minutes or 60)
@@ -336,13 +364,10 @@ def main():
                   ("faults", lambda: stage_faults(tally, not have_peers or have_peers[0], "--timing=defaults", "--at-once=24", timeout=7200)),
                   ("soak", lambda: soak.collect(tally))]
     for name, stage in stages:
-        if options.only not in name:
-            continue
-        start = time.monotonic()
-        before = (tally.passed, tally.failed)
-        stage()
-        print(f"{name}: {tally.passed - before[0]} passed, {tally.failed - before[1]} failed in {time.monotonic() - start:.0f} s")
-        sys.stdout.flush()
+        if name == "":
+            stage()
+        elif options.only in name:
+            perform(name, stage, tally)
     for name in tally.failures:
         print(f"FAILED: {name}")
     skipped = f", {tally.skipped} skipped" if tally.skipped else ""
