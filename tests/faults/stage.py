@@ -156,7 +156,8 @@ class Stage(World):
                 "endpoint": link.address, "tls": {"insecure": True}, "compression": "none", "timeout": "2s",
                 "retry_on_failure": {"initial_interval": "100ms", "max_interval": "300ms"},
                 "sending_queue": {"num_consumers": 1}, **(exporter or {})}},
-            "service": {"extensions": list(electors.values()),
+            "service": {"telemetry": {"metrics": {"level": "none"}},  # other suites run beside, and need the default port
+                        "extensions": list(electors.values()),
                         "pipelines": {one: {"receivers": of, "exporters": ["otlp_grpc"]} for one, of in pipelines.items()}},
         }
 
