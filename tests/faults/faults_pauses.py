@@ -52,10 +52,12 @@ def pause_while_collecting(stage):
 
 
 @fault("SIGSTOP while a tick is being sent and another one waits in the queue",
-       PROMISE + " but what it had handed over before, which comes behind the successor's first ticks", "pauses")
+       PROMISE + " but what it had handed over before, which comes behind the successor's first ticks, and again, unchanged, if the answer came too late",
+       "pauses")
 def pause_while_sending(stage):
     a, b = stage.pair()
     stage.allowed.late_from = {"a"}
+    stage.allowed.repeats = True
     since = time.time()
     stage.backend_link(a).hold(down=False)
     stage.wait_past(2 * stage.timing.interval)
