@@ -357,6 +357,8 @@ static void get_done(struct election *m, const struct election_event *event, int
             observe_absent(m, now_ns, out);
         else if (m->state == ELECTION_LEARNING || m->state == ELECTION_FOLLOWING)
             follow(m, now_ns, out); /* it was made after the server had looked */
+        else if (m->state == ELECTION_LEADING)
+            act_later(m, CALL_GET, now_ns); /* and the write that failed is still due */
         return;
     }
     if (m->unanswered_ns != 0 && event->lease.holder == HOLDER_ME &&
@@ -439,7 +441,7 @@ static void finish_yield(struct election *m, bool sure, int64_t now_ns,
     follow(m, now_ns, out);
     if (!m->seen)
         m->state = ELECTION_LEARNING;
-    if (!sure)
+    if (!sure || !m->seen) /* the watch says nothing more of a Lease that is not there */
         act_later(m, CALL_GET, now_ns);
 }
 

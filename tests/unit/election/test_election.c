@@ -89,6 +89,24 @@ static void test_no_lease_is_created_at_once(void **state)
     assert_true(election_may_act(&m, START + 10 * MS));
 }
 
+/* A read that found nothing, and was overtaken by our own record: the leader must not wait for ever for what it has already got. */
+static void test_leader_reads_again_after_a_late_not_found(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    assert_int_equal(step(&m, EVENT_TIMER, START + 5 * SECOND).call, CALL_RENEW);
+    assert_int_equal(done(&m, CALL_CONFLICT, lease_of(HOLDER_ME, 0), START + 6 * SECOND).call,
+                     CALL_GET);
+    sees(&m, lease_of(HOLDER_ME, 12), START + 6 * SECOND + MS);
+    struct election_actions out =
+        done(&m, CALL_NOT_FOUND, lease_of(HOLDER_ME, 0), START + 6 * SECOND + 2 * MS);
+    assert_int_equal(m.state, ELECTION_LEADING);
+    assert_int_equal(out.call, CALL_GET);
+    out = done(&m, CALL_OK, lease_of(HOLDER_ME, 12), START + 6 * SECOND + 3 * MS);
+    assert_int_equal(out.call, CALL_RENEW);
+}
+
 static void test_gate_counts_from_the_send_time(void **state)
 {
     (void)state;
@@ -556,6 +574,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_lease_is_created_at_once),
+        cmocka_unit_test(test_leader_reads_again_after_a_late_not_found),
         cmocka_unit_test(test_gate_counts_from_the_send_time),
         cmocka_unit_test(test_answer_after_the_gate_does_not_lead),
         cmocka_unit_test(test_renewals_come_every_third_of_the_duration),

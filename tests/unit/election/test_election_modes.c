@@ -135,6 +135,27 @@ static void test_after_a_yield_a_release_of_somebody_else_is_claimed(void **stat
     assert_int_equal(sees(&m, released_at(13), START + 3 * SECOND).call, CALL_CLAIM);
 }
 
+/* A watch that has said that there is no Lease says it once. */
+static void test_yield_of_a_lease_that_never_was_is_followed_by_a_look(void **state)
+{
+    (void)state;
+    struct election m;
+    election_init(&m, &config);
+    step(&m, EVENT_START, START);
+    step(&m, EVENT_WATCH_UP, START);
+    assert_int_equal(step(&m, EVENT_ABSENT, START).call, CALL_CREATE);
+    step(&m, EVENT_YIELD, START + MS); /* the creation hangs: release, conflict, look */
+    assert_int_equal(step(&m, EVENT_TIMER, START + 400 * MS).call, CALL_RELEASE);
+    assert_int_equal(done(&m, CALL_CONFLICT, nothing, START + 401 * MS).call, CALL_GET);
+    struct election_actions out = done(&m, CALL_NOT_FOUND, nothing, START + 402 * MS);
+    assert_int_equal(m.state, ELECTION_LEARNING);
+    assert_int_equal(out.call, CALL_GET);
+    done(&m, CALL_NOT_FOUND, nothing, START + 403 * MS);
+    assert_int_equal(m.state, ELECTION_FOLLOWING);
+    out = step(&m, EVENT_TIMER, START + 402 * MS + DURATION); /* nobody else has taken it */
+    assert_int_equal(out.call, CALL_CREATE);
+}
+
 static void test_yield_overtaken_by_the_next_holder(void **state)
 {
     (void)state;
@@ -735,6 +756,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_yield_releases_and_holds_back_for_one_duration),
         cmocka_unit_test(test_after_a_yield_a_release_of_somebody_else_is_claimed),
+        cmocka_unit_test(test_yield_of_a_lease_that_never_was_is_followed_by_a_look),
         cmocka_unit_test(test_yield_overtaken_by_the_next_holder),
         cmocka_unit_test(test_yield_waits_for_the_renewal_under_way),
         cmocka_unit_test(test_yield_that_cannot_be_written_ends_in_two_seconds),
