@@ -136,7 +136,7 @@ static int64_t poll_delay_ns(const struct election *m)
     return m->config.poll_ns - spread_ns / 2 + (int64_t)(m->random % (uint64_t)(spread_ns + 1));
 }
 
-/* Are reads so far apart that knowledge may be older than a poller's usually is? */
+/* Is knowledge as new as that of one who watches, or reads once in a retry period? */
 static bool looked_lately(const struct election *m, int64_t now_ns)
 {
     return m->watch_up || now_ns - m->looked_ns <= m->config.retry_period_ns * 3 / 2;

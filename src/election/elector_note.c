@@ -97,16 +97,13 @@ void elector_note_write(struct elector *e, struct lease *lease)
     bool passed_on = e->call_kind == CALL_RELEASE && p->valid && p->released;
     bool inherited = (e->call_kind == CALL_CLAIM || passed_on) && p->holder != HOLDER_ME;
     struct note *note = inherited ? &e->predecessor.note : &e->note;
-    int64_t margin_ns = note->margin_ns;
     note->lease_uid = lease->uid;
     note->transitions = lease->transitions;
-    note->margin_ns = e->machine.config.margin_ns;
     struct buf text;
     buf_init(&text, 2 * LIMIT_NOTE_BYTES);
     size_t left_out = note_print(&text, note);
     lease_annotation_set(lease, STR(NOTE_ANNOTATION), buf_view(&text));
     buf_deinit(&text);
-    note->margin_ns = margin_ns;
     note->lease_uid = STR_NONE;
     if (left_out > e->note_left_out)
         log_warn(&e->logger,

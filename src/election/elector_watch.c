@@ -7,7 +7,6 @@
 
 #define MS INT64_C(1000000)
 #define SECOND_NS (1000 * MS)
-#define WATCH_IDLE_TIMEOUT_MS 90000 /* bookmarks come about once a minute */
 #define WATCH_DENIED_RETRY_NS (60 * SECOND_NS)
 #define WATCH_RETRY_FIRST_NS (100 * MS)
 #define WATCH_RETRY_MAX_NS (5 * SECOND_NS)
@@ -27,7 +26,7 @@ static void watch_begin(struct elector *e)
     e->watch_version = 0;
     e->watch_started_ns = loop_boot_ns(e->loop);
     e->watch = lease_watch_start(e->client->kube, e->namespace, e->name, e->watch_initial, version,
-                                 timeout_s, WATCH_IDLE_TIMEOUT_MS, on_watch_event, e);
+                                 timeout_s, LIMIT_WATCH_IDLE_MS, on_watch_event, e);
 }
 
 void elector_watch_want(struct elector *e, bool wanted)

@@ -121,6 +121,20 @@ static void read_status(struct json *j, struct holder_pod *p, struct holder_cont
     }
 }
 
+/* The next item of a list that is an object, while there may be more of them. */
+static bool next_object(struct json *j, struct holder_pod *p, size_t *count)
+{
+    while (json_item(j)) {
+        if (*count < LIMIT_HOLDER_CONTAINERS && json_object(j)) {
+            ++*count;
+            return true;
+        }
+        p->has_more = true;
+        json_skip(j);
+    }
+    return false;
+}
+
 static void read_statuses(struct json *j, struct holder_pod *p)
 {
     size_t count = 0;
@@ -128,13 +142,7 @@ static void read_statuses(struct json *j, struct holder_pod *p)
         json_skip(j);
         return;
     }
-    while (json_item(j)) {
-        if (count == LIMIT_HOLDER_CONTAINERS || !json_object(j)) {
-            p->has_more = true;
-            json_skip(j);
-            continue;
-        }
-        count++;
+    while (next_object(j, p, &count)) {
         struct holder_container *c = ARENA_NEW(&p->arena, struct holder_container);
         read_status(j, p, c);
         c->next = p->containers;
@@ -150,13 +158,7 @@ static void read_names(struct json *j, struct holder_pod *p, bool are_init)
         json_skip(j);
         return;
     }
-    while (json_item(j)) {
-        if (count == LIMIT_HOLDER_CONTAINERS || !json_object(j)) {
-            p->has_more = true;
-            json_skip(j);
-            continue;
-        }
-        count++;
+    while (next_object(j, p, &count)) {
         struct holder_name n = {.is_sidecar = are_init};
         str policy = STR_NONE;
         while (json_key(j, &key)) {

@@ -66,25 +66,17 @@ void note_put(struct note *n, str receiver_id, const struct note_entry *entry)
         str_eq(position, entry->position) ? position : arena_str(&n->arena, entry->position);
 }
 
-static void write_number(struct json_writer *w, const char *key, int64_t number)
-{
-    json_write_key(w, str_from(key));
-    json_write_i64(w, number);
-}
-
 static void write_receiver(struct json_writer *w, const struct note_receiver *r)
 {
     json_write_object(w);
-    json_write_key(w, STR("id"));
-    json_write_string(w, r->id);
-    write_number(w, "interval", r->entry.interval_ns);
-    write_number(w, "phase", r->entry.phase_ns);
-    write_number(w, "start", r->entry.start_ns);
-    write_number(w, "enqueued", r->entry.enqueued_ns);
-    write_number(w, "acknowledged", r->entry.acknowledged_ns);
+    json_write_key_string(w, STR("id"), r->id);
+    json_write_key_i64(w, STR("interval"), r->entry.interval_ns);
+    json_write_key_i64(w, STR("phase"), r->entry.phase_ns);
+    json_write_key_i64(w, STR("start"), r->entry.start_ns);
+    json_write_key_i64(w, STR("enqueued"), r->entry.enqueued_ns);
+    json_write_key_i64(w, STR("acknowledged"), r->entry.acknowledged_ns);
     if (r->entry.position.len > 0) {
-        json_write_key(w, STR("position"));
-        json_write_string(w, r->entry.position);
+        json_write_key_string(w, STR("position"), r->entry.position);
     }
     json_write_object_end(w);
 }
@@ -93,11 +85,9 @@ static void write_note(struct buf *out, const struct note *n, size_t receiver_co
 {
     struct json_writer w = {.out = out};
     json_write_object(&w);
-    write_number(&w, "v", NOTE_VERSION);
-    json_write_key(&w, STR("uid"));
-    json_write_string(&w, n->lease_uid);
-    write_number(&w, "transitions", n->transitions);
-    write_number(&w, "margin", n->margin_ns);
+    json_write_key_i64(&w, STR("v"), NOTE_VERSION);
+    json_write_key_string(&w, STR("uid"), n->lease_uid);
+    json_write_key_i64(&w, STR("transitions"), n->transitions);
     json_write_key(&w, STR("receivers"));
     json_write_array(&w);
     for (size_t i = 0; i < receiver_count; i++)
@@ -163,9 +153,6 @@ static void read_note(struct json *j, struct note *n, int64_t *version)
         } else if (str_eqz(key, "transitions")) {
             if (json_get_i64(j, &number) && number >= 0 && number <= INT32_MAX)
                 n->transitions = (int32_t)number;
-        } else if (str_eqz(key, "margin")) {
-            if (json_get_i64(j, &number) && number >= 0)
-                n->margin_ns = number;
         } else if (str_eqz(key, "receivers") && json_array(j)) {
             while (json_item(j)) {
                 if (json_object(j))

@@ -2,7 +2,7 @@
  * The hand-over note: what a leader leaves in an annotation of the Lease for whoever leads next. JSON, versioned, tagged with
  * the fencing token (Lease uid, transitions) of the term that wrote it, at most LIMIT_NOTE_BYTES.
  *
- *   {"v":1,"uid":"...","transitions":7,"margin":1000000000,"receivers":[{"id":"dummy/foo","interval":1000000000,
+ *   {"v":1,"uid":"...","transitions":7,"receivers":[{"id":"dummy/foo","interval":1000000000,
  *    "phase":5,"start":1,"enqueued":2,"acknowledged":3,"position":"..."}]}      all numbers in ns, times since 1970
  */
 #ifndef ELECTION_NOTE_H
@@ -29,7 +29,6 @@ struct note {
     struct arena arena;
     str lease_uid;
     int32_t transitions;
-    int64_t margin_ns;        /* of the gate of the term that wrote it */
     struct note_receiver *receivers;
     size_t receiver_count, receiver_cap;
 };

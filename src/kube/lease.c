@@ -317,12 +317,6 @@ bool lease_parse(struct lease *l, str json, struct err *err)
 
 /* -- writing -- */
 
-static void write_text(struct json_writer *w, str key, str value)
-{
-    json_write_key(w, key);
-    json_write_string(w, value);
-}
-
 static void write_time(struct json_writer *w, str key, int64_t unix_ns)
 {
     if (unix_ns == 0)
@@ -330,24 +324,24 @@ static void write_time(struct json_writer *w, str key, int64_t unix_ns)
     struct buf text;
     buf_init(&text, 64);
     rfc3339_print(&text, unix_ns, 6);
-    write_text(w, key, buf_view(&text));
+    json_write_key_string(w, key, buf_view(&text));
     buf_deinit(&text);
 }
 
 static void write_metadata(struct json_writer *w, const struct lease *l)
 {
     json_write_object(w);
-    write_text(w, STR("name"), l->name);
-    write_text(w, STR("namespace"), l->namespace);
+    json_write_key_string(w, STR("name"), l->name);
+    json_write_key_string(w, STR("namespace"), l->namespace);
     if (l->uid.len > 0)
-        write_text(w, STR("uid"), l->uid);
+        json_write_key_string(w, STR("uid"), l->uid);
     if (l->resource_version.len > 0)
-        write_text(w, STR("resourceVersion"), l->resource_version);
+        json_write_key_string(w, STR("resourceVersion"), l->resource_version);
     if (l->annotation_count > 0) {
         json_write_key(w, STR("annotations"));
         json_write_object(w);
         for (size_t i = 0; i < l->annotation_count; i++)
-            write_text(w, l->annotations[i].key, l->annotations[i].value);
+            json_write_key_string(w, l->annotations[i].key, l->annotations[i].value);
         json_write_object_end(w);
     }
     if (l->metadata_rest.len > 0)
@@ -358,7 +352,7 @@ static void write_metadata(struct json_writer *w, const struct lease *l)
 static void write_spec(struct json_writer *w, const struct lease *l)
 {
     json_write_object(w);
-    write_text(w, STR("holderIdentity"), l->holder);
+    json_write_key_string(w, STR("holderIdentity"), l->holder);
     if (l->duration_s != 0) {
         json_write_key(w, STR("leaseDurationSeconds"));
         json_write_i64(w, l->duration_s);
@@ -376,8 +370,8 @@ void lease_print(struct buf *b, const struct lease *l)
 {
     struct json_writer w = {.out = b};
     json_write_object(&w);
-    write_text(&w, STR("apiVersion"), STR("coordination.k8s.io/v1"));
-    write_text(&w, STR("kind"), STR("Lease"));
+    json_write_key_string(&w, STR("apiVersion"), STR("coordination.k8s.io/v1"));
+    json_write_key_string(&w, STR("kind"), STR("Lease"));
     json_write_key(&w, STR("metadata"));
     write_metadata(&w, l);
     json_write_key(&w, STR("spec"));

@@ -23,12 +23,6 @@ enum { WITHDRAWALS_MAX = 5 };
 
 /* ---- the end ---- */
 
-static void write_text(struct json_writer *w, const char *key, str text)
-{
-    json_write_key(w, str_from(key));
-    json_write_string(w, text);
-}
-
 static const char *outcome_name(const struct lease_target *t)
 {
     switch (t->exit_status) {
@@ -55,12 +49,12 @@ static void print_outcome(struct lease_target *t, const char *text)
     if (s->request->json) {
         struct json_writer w = {.out = &out};
         json_write_object(&w);
-        write_text(&w, "namespace", t->view.namespace);
-        write_text(&w, "name", t->view.name);
-        write_text(&w, "outcome", str_from(outcome_name(t)));
-        write_text(&w, "text", str_from(text));
-        write_text(&w, "from", str_from(t->holder));
-        write_text(&w, "to", holder);
+        json_write_key_string(&w, STR("namespace"), t->view.namespace);
+        json_write_key_string(&w, STR("name"), t->view.name);
+        json_write_key_string(&w, STR("outcome"), str_from(outcome_name(t)));
+        json_write_key_string(&w, STR("text"), str_from(text));
+        json_write_key_string(&w, STR("from"), str_from(t->holder));
+        json_write_key_string(&w, STR("to"), holder);
         json_write_key(&w, STR("transitions"));
         json_write_i64(&w, h->known == LEASE_HERE ? h->lease.transitions : 0);
         json_write_key(&w, STR("seconds"));

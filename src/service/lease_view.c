@@ -224,18 +224,6 @@ void lease_view_table(struct buf *out, const struct lease_view *v, int64_t now_n
 
 /* ---- JSON ---- */
 
-static void write_text(struct json_writer *w, const char *key, str text)
-{
-    json_write_key(w, str_from(key));
-    json_write_string(w, text);
-}
-
-static void write_number(struct json_writer *w, const char *key, int64_t number)
-{
-    json_write_key(w, str_from(key));
-    json_write_i64(w, number);
-}
-
 /* RFC 3339 with nanoseconds, or null. */
 static void write_time(struct json_writer *w, const char *key, int64_t time_ns, int digits)
 {
@@ -260,21 +248,21 @@ static void write_seconds(struct json_writer *w, const char *key, int64_t ns)
 static void write_half(struct json_writer *w, const struct lease_half *h, int64_t now_ns)
 {
     const struct lease *l = &h->lease;
-    write_text(w, "state", str_from(lease_state_name(lease_half_state(h, now_ns))));
+    json_write_key_string(w, STR("state"), str_from(lease_state_name(lease_half_state(h, now_ns))));
     if (h->known != LEASE_HERE) {
         if (h->err.text[0] != '\0')
-            write_text(w, "reason", str_from(h->err.text));
+            json_write_key_string(w, STR("reason"), str_from(h->err.text));
         return;
     }
-    write_text(w, "holder", l->holder);
+    json_write_key_string(w, STR("holder"), l->holder);
     write_time(w, "since", l->acquire_ns, 6);
     write_time(w, "renewed", l->renew_ns, 6);
-    write_number(w, "durationSeconds", l->duration_s);
+    json_write_key_i64(w, STR("durationSeconds"), l->duration_s);
     if (l->holder.len > 0)
         write_seconds(w, "expiresInSeconds", h->expires_ns - now_ns);
-    write_number(w, "transitions", l->transitions);
-    write_text(w, "uid", l->uid);
-    write_text(w, "resourceVersion", l->resource_version);
+    json_write_key_i64(w, STR("transitions"), l->transitions);
+    json_write_key_string(w, STR("uid"), l->uid);
+    json_write_key_string(w, STR("resourceVersion"), l->resource_version);
 }
 
 static void write_note(struct json_writer *w, const struct lease *lease)
@@ -293,12 +281,12 @@ static void write_note(struct json_writer *w, const struct lease *lease)
     for (size_t i = 0; i < note.receiver_count; i++) {
         const struct note_receiver *r = &note.receivers[i];
         json_write_object(w);
-        write_text(w, "id", r->id);
+        json_write_key_string(w, STR("id"), r->id);
         write_seconds(w, "intervalSeconds", r->entry.interval_ns);
         write_time(w, "start", r->entry.start_ns, 9);
         write_time(w, "lastTick", r->entry.enqueued_ns, 9);
         write_time(w, "acknowledged", r->entry.acknowledged_ns, 9);
-        write_text(w, "position", r->entry.position);
+        json_write_key_string(w, STR("position"), r->entry.position);
         json_write_object_end(w);
     }
     json_write_array_end(w);
@@ -309,8 +297,8 @@ static void write_note(struct json_writer *w, const struct lease *lease)
 void lease_view_json(struct json_writer *w, const struct lease_view *v, int64_t now_ns)
 {
     json_write_object(w);
-    write_text(w, "namespace", v->namespace);
-    write_text(w, "name", v->name);
+    json_write_key_string(w, STR("namespace"), v->namespace);
+    json_write_key_string(w, STR("name"), v->name);
     write_time(w, "observed", now_ns, 3);
     write_half(w, &v->main, now_ns);
     json_write_key(w, STR("standby"));

@@ -74,12 +74,6 @@ static bool endpoint_is(const struct ready_endpoint *e, const struct extension *
            str_eqz(parsed.host, e->host);
 }
 
-static void write_text(struct json_writer *w, const char *key, str text)
-{
-    json_write_key(w, str_from(key));
-    json_write_string(w, text);
-}
-
 /* One elector's object; true if it is ready. */
 static bool write_elector(struct json_writer *w, const struct graph *g, const struct extension *x,
                           const struct elector *e)
@@ -90,14 +84,14 @@ static bool write_elector(struct json_writer *w, const struct graph *g, const st
     put_reason(&reason, g, e);
     bool ready = reason.len == 0;
     json_write_object(w);
-    write_text(w, "id", x->base.id);
-    write_text(w, "namespace", elector_lease_namespace(e));
-    write_text(w, "lease", elector_lease_name(e));
-    write_text(w, "role", str_from(roles[elector_present_role(e)]));
+    json_write_key_string(w, STR("id"), x->base.id);
+    json_write_key_string(w, STR("namespace"), elector_lease_namespace(e));
+    json_write_key_string(w, STR("lease"), elector_lease_name(e));
+    json_write_key_string(w, STR("role"), str_from(roles[elector_present_role(e)]));
     json_write_key(w, STR("ready"));
     json_write_bool(w, ready);
     if (!ready)
-        write_text(w, "reason", buf_view(&reason));
+        json_write_key_string(w, STR("reason"), buf_view(&reason));
     json_write_object_end(w);
     buf_deinit(&reason);
     return ready;
@@ -129,7 +123,7 @@ static void answer_ready(const struct ready_endpoint *endpoint, struct http_repl
     bool running = s->phase == PHASE_RUNNING && s->graph != NULL;
     bool ready = running && write_electors(&w, endpoint);
     if (!running)
-        write_text(&w, "reason", STR("the service is starting or stopping"));
+        json_write_key_string(&w, STR("reason"), STR("the service is starting or stopping"));
     buf_printf(&reply->body, "{\"ready\":%s,%.*s}\n", ready ? "true" : "false",
                STR_ARG(buf_view(&electors)));
     buf_deinit(&electors);

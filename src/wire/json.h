@@ -78,5 +78,8 @@ void json_write_double(struct json_writer *w, double n); /* shortest text that r
 void json_write_bool(struct json_writer *w, bool b);
 void json_write_null(struct json_writer *w);
 void json_write_raw(struct json_writer *w, str raw);
+/* A member: key and value. */
+void json_write_key_string(struct json_writer *w, str key, str value);
+void json_write_key_i64(struct json_writer *w, str key, int64_t value);
 
 #endif

@@ -103,3 +103,15 @@ void json_write_raw(struct json_writer *w, str raw)
     before_value(w);
     buf_str(w->out, raw);
 }
+
+void json_write_key_string(struct json_writer *w, str key, str value)
+{
+    json_write_key(w, key);
+    json_write_string(w, value);
+}
+
+void json_write_key_i64(struct json_writer *w, str key, int64_t value)
+{
+    json_write_key(w, key);
+    json_write_i64(w, value);
+}

@@ -31,7 +31,7 @@ def leave(world, receivers, released=True, holder="dead", text=None, transitions
     made = world.api.create_lease(world.lease, spec={
         "holderIdentity": "" if released else holder, "leaseDurationSeconds": 1 if released else 2, "leaseTransitions": transitions,
         "acquireTime": micro(now - 60 * SECOND), "renewTime": micro(now)})
-    note = {"v": 1, "uid": made["metadata"]["uid"], "transitions": transitions, "margin": SECOND, "receivers": receivers, **token}
+    note = {"v": 1, "uid": made["metadata"]["uid"], "transitions": transitions, "receivers": receivers, **token}
     made["metadata"].setdefault("annotations", {})[NOTE] = json.dumps(note) if text is None else text
     status, answer = world.api.request("PUT", world.api.lease_path(world.lease), made)
     assert status == 200, answer
@@ -216,4 +216,4 @@ def test_annotations_are_two_and_hold_what_is_documented(world):
     annotations = world.api.lease(world.lease)["metadata"]["annotations"]
     assert {key for key in annotations if key.startswith("baton.dev/")} == {"baton.dev/incarnation", NOTE}
     assert re.fullmatch(r"[0-9a-f]{32}/3", annotations["baton.dev/incarnation"])
-    assert set(note_of(world.api.lease(world.lease))) == {"v", "uid", "transitions", "margin", "receivers"}
+    assert set(note_of(world.api.lease(world.lease))) == {"v", "uid", "transitions", "receivers"}

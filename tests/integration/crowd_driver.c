@@ -21,7 +21,8 @@
 #include "base/limits.h"
 #include "election/elector.h"
 #include "io/file.h"
-#include "io/loop_uv.h"
+
+#include "driver_input.h"
 
 #define MS INT64_C(1000000)
 #define LOOK_NS (5 * MS)
@@ -46,8 +47,7 @@ struct driver {
     int64_t spread_ns, begun_ns;
     size_t may_emit_most;
     struct loop_timer look, start;
-    struct buf input;
-    uv_poll_t stdin_poll;
+    struct driver_input input;
 };
 
 /* -- candidates -- */
@@ -179,8 +179,9 @@ static void say_state(struct driver *d)
     answer(&b);
 }
 
-static void run_command(struct driver *d, str line)
+static void run_command(void *arg, str line)
 {
+    struct driver *d = arg;
     str word, number;
     uint64_t n = 0;
     str_cut(line, ' ', &word, &number);
@@ -201,44 +202,7 @@ static void run_command(struct driver *d, str line)
     answer(&b);
 }
 
-static void take_input(void *arg)
-{
-    struct driver *d = arg;
-    char bytes[4096];
-    ssize_t count = read(STDIN_FILENO, bytes, sizeof bytes);
-    if (count <= 0) {
-        loop_stop(d->loop);
-        return;
-    }
-    buf_append(&d->input, bytes, (size_t)count);
-    str line, rest;
-    while (str_cut(buf_view(&d->input), '\n', &line, &rest)) {
-        size_t used = line.len + 1;
-        run_command(d, line);
-        buf_consume(&d->input, used);
-    }
-}
-
-static void on_input(uv_poll_t *poll, int status, int events)
-{
-    (void)status, (void)events;
-    struct driver *d = poll->data;
-    loop_call(d->loop, "driver command", take_input, d);
-}
-
 /* -- life -- */
-
-static int64_t wall(void *arg)
-{
-    struct driver *d = arg;
-    return d->loop == NULL ? 0 : loop_wall_ns(d->loop);
-}
-
-static void write_log(void *arg, str line)
-{
-    (void)arg;
-    (void)!write(STDERR_FILENO, line.data, line.len);
-}
 
 static void set_option(struct driver *d, str key, str value)
 {
@@ -299,20 +263,16 @@ int main(int argc, char **argv)
         return 2;
     }
     configure(d, argc, argv);
-    d->log = log_new(
-        &(struct log_config){.level = LOG_WARN, .sink = write_log, .wall_ns = wall, .wall_arg = d});
+    d->log = driver_log_new(LOG_WARN, &d->loop);
     d->logger.log = d->log;
     d->loop = loop_new(&d->logger, &err);
     CHECK(d->loop != NULL);
-    buf_init(&d->input, 64 * KIB);
     loop_timer_init(d->loop, &d->look, "gates", on_look, d);
     loop_timer_init(d->loop, &d->start, "starts", on_start, d);
     d->begun_ns = loop_boot_ns(d->loop);
     loop_timer_set_after(&d->look, 0);
     loop_timer_set_after(&d->start, 0);
-    CHECK(uv_poll_init(loop_uv(d->loop), &d->stdin_poll, STDIN_FILENO) == 0);
-    d->stdin_poll.data = d;
-    CHECK(uv_poll_start(&d->stdin_poll, UV_READABLE, on_input) == 0);
+    driver_input_begin(&d->input, d->loop, run_command, d);
     loop_run(d->loop);
     return 0; /* whatever the candidates have under way ends with the process */
 }

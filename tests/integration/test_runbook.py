@@ -11,12 +11,14 @@ def joined(literals):
 
 
 def logged():
-    """Texts of log_info, log_warn and log_error in the election."""
+    """Texts of all lines above debug in the election."""
     found = set()
     for path in glob.glob(os.path.join(peers.ROOT, "src", "election", "*.c")):
         with open(path, encoding="utf-8") as file:
             source = file.read()
-        calls = re.findall(r'log_(?:info|warn|error)\(\s*&?[\w.>-]+,\s*((?:"(?:[^"\\]|\\.)*"\s*)+)', source)
+        text = r'((?:"(?:[^"\\]|\\.)*"\s*)+)'
+        calls = re.findall(r'(?:log_(?:info|warn|error)\(\s*[^,"]+,|LOG_AT\([^,"]+,[^,"]+,)\s*' + text, source)
+        assert len(calls) == len(re.findall(r"\b(?:log_(?:info|warn|error)|LOG_AT)\(", source)), f"{path}: a line whose text is not written there"
         found |= {joined(call) for call in calls}
     return found
 

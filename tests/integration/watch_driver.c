@@ -29,9 +29,10 @@
 #include "base/map.h"
 #include "io/file.h"
 #include "io/log_writer.h"
-#include "io/loop_uv.h"
 #include "kube/watches.h"
 #include "wire/json.h"
+
+#include "driver_input.h"
 
 #define MS INT64_C(1000000)
 enum { WATCHES_MAX = 512, USERS_MAX = 4 };
@@ -68,8 +69,7 @@ struct driver {
     size_t use_count;
     bool json;
     struct object_codec json_codecs[KIND_COUNT];
-    struct buf input;
-    uv_poll_t stdin_poll;
+    struct driver_input input;
 };
 
 /* -- changes -- */
@@ -237,8 +237,9 @@ static void join(struct driver *d, struct use *u, unsigned fields)
     watch_join(u->watch, user);
 }
 
-static void run_command(struct driver *d, str line)
+static void run_command(void *arg, str line)
 {
+    struct driver *d = arg;
     str word, rest, number, fields;
     uint64_t n = 0, m = 0;
     str_cut(line, ' ', &word, &rest);
@@ -264,44 +265,7 @@ static void run_command(struct driver *d, str line)
     }
 }
 
-static void take_input(void *arg)
-{
-    struct driver *d = arg;
-    char bytes[4096];
-    ssize_t count = read(STDIN_FILENO, bytes, sizeof bytes);
-    if (count <= 0) {
-        loop_stop(d->loop);
-        return;
-    }
-    buf_append(&d->input, bytes, (size_t)count);
-    str line, rest;
-    while (str_cut(buf_view(&d->input), '\n', &line, &rest)) {
-        size_t used = line.len + 1;
-        run_command(d, line);
-        buf_consume(&d->input, used);
-    }
-}
-
-static void on_input(uv_poll_t *poll, int status, int events)
-{
-    (void)status, (void)events;
-    struct driver *d = poll->data;
-    loop_call(d->loop, "driver command", take_input, d);
-}
-
 /* -- life -- */
-
-static int64_t wall(void *arg)
-{
-    struct driver *d = arg;
-    return d->loop == NULL ? 0 : loop_wall_ns(d->loop);
-}
-
-static void write_log(void *arg, str line)
-{
-    (void)arg;
-    (void)!write(STDERR_FILENO, line.data, line.len);
-}
 
 /* The codec of the kind, asked for JSON. */
 static struct object *decode_json(const struct object_codec *codec, struct object_pool *pool, unsigned fields,
@@ -411,7 +375,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: watch_driver KUBECONFIG [key=value ...] RESOURCE ...\n");
         return 2;
     }
-    d->log = log_new(&(struct log_config){.level = LOG_DEBUG, .sink = write_log, .wall_ns = wall, .wall_arg = d});
+    d->log = driver_log_new(LOG_DEBUG, &d->loop);
     d->logger.log = d->log;
     d->loop = loop_new(&d->logger, &err);
     CHECK(d->loop != NULL);
@@ -419,7 +383,6 @@ int main(int argc, char **argv)
     struct watch_periods periods = watch_periods_default;
     struct watch_config config = {
         .kube = {.auth = KUBE_AUTH_KUBECONFIG, .kubeconfig_path = str_from(argv[1])}};
-    buf_init(&d->input, 64 * KIB);
     bool was_set = false;
     for (int i = 2; i < argc; i++) {
         str key, value;
@@ -434,14 +397,11 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < d->use_count; i++)
         join(d, &d->uses[i], config.fields);
-    CHECK(uv_poll_init(loop_uv(d->loop), &d->stdin_poll, STDIN_FILENO) == 0);
-    d->stdin_poll.data = d;
-    CHECK(uv_poll_start(&d->stdin_poll, UV_READABLE, on_input) == 0);
+    driver_input_begin(&d->input, d->loop, run_command, d);
     loop_run(d->loop);
-    uv_close((uv_handle_t *)&d->stdin_poll, NULL);
+    driver_input_end(&d->input);
     stop(d);
     loop_free(d->loop);
     log_free(d->log);
-    buf_deinit(&d->input);
     return 0;
 }

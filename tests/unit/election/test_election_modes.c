@@ -9,30 +9,7 @@
 
 #include <cmocka.h>
 
-#include "election/election.h"
-
-#define MS INT64_C(1000000)
-#define SECOND (1000 * MS)
-#define START (100 * SECOND)
-#define DURATION (15 * SECOND)
-
-static const struct election_config config = {
-    .duration_ns = DURATION,
-    .renew_deadline_ns = 10 * SECOND,
-    .retry_period_ns = 2 * SECOND,
-    .margin_ns = SECOND,
-    .release = true,
-};
-static const struct election_lease nothing = {.uid = 0};
-
-static struct election_lease lease_of(enum election_holder holder, uint64_t version)
-{
-    return (struct election_lease){.uid = 1,
-                                   .version = version,
-                                   .holder = holder,
-                                   .holder_hash = (uint64_t)holder,
-                                   .duration_ns = DURATION};
-}
+#include "machine.h"
 
 static struct election_lease released_at(uint64_t version)
 {
@@ -42,56 +19,7 @@ static struct election_lease released_at(uint64_t version)
     return lease;
 }
 
-static struct election_actions feed(struct election *m, struct election_event event, int64_t now_ns)
-{
-    struct election_actions out;
-    election_step(m, &event, now_ns, &out);
-    return out;
-}
-
-static struct election_actions step(struct election *m, enum election_event_kind kind,
-                                    int64_t now_ns)
-{
-    return feed(m, (struct election_event){.kind = kind}, now_ns);
-}
-
-static struct election_actions sees(struct election *m, struct election_lease lease, int64_t now_ns)
-{
-    return feed(m, (struct election_event){.kind = EVENT_SEEN, .lease = lease}, now_ns);
-}
-
-static struct election_actions done(struct election *m, enum call_outcome outcome,
-                                    struct election_lease lease, int64_t now_ns)
-{
-    return feed(m,
-                (struct election_event){
-                    .kind = EVENT_CALL_DONE, .outcome = outcome, .lease = lease, .random = 1},
-                now_ns);
-}
-
-static bool has(const struct election_actions *out, enum election_report report)
-{
-    for (size_t i = 0; i < out->report_count; i++) {
-        if (out->reports[i] == report)
-            return true;
-    }
-    return false;
-}
-
-static void start_watching(struct election *m)
-{
-    election_init(m, &config);
-    step(m, EVENT_START, START);
-    step(m, EVENT_WATCH_UP, START);
-}
-
-static void lead(struct election *m)
-{
-    start_watching(m);
-    step(m, EVENT_ABSENT, START);
-    done(m, CALL_OK, lease_of(HOLDER_ME, 10), START + 10 * MS);
-    assert_int_equal(m->state, ELECTION_LEADING);
-}
+static const struct election_lease nothing = {.uid = 0};
 
 /* Follows version 5 of somebody else's since START. */
 static void follow(struct election *m)

@@ -28,7 +28,6 @@ static void test_written_note_comes_back(void **state)
     note_init(&back);
     n.lease_uid = STR("7f0c-\"quoted\"");
     n.transitions = 12;
-    n.margin_ns = 1000000000;
     const struct note_entry foo = {.interval_ns = 60000000000,
                                    .phase_ns = 1,
                                    .start_ns = 1795409504632842276,
@@ -41,7 +40,6 @@ static void test_written_note_comes_back(void **state)
     print_and_parse(&n, &back);
     assert_true(str_eqz(back.lease_uid, "7f0c-\"quoted\""));
     assert_int_equal(back.transitions, 12);
-    assert_int_equal(back.margin_ns, 1000000000);
     assert_int_equal(back.receiver_count, 2);
     const struct note_entry *e = note_find(&back, STR("dummy/foo"));
     assert_non_null(e);
