@@ -70,6 +70,24 @@ def test_after_a_release_ticks_go_on_behind_the_last_one(world):
     assert newest["start"] == last - 100 * INTERVAL and newest["phase"] == last % INTERVAL
 
 
+@pytest.mark.only("kubesim")
+@pytest.mark.parametrize("delay_ms", [150, 1500], ids=["answered", "unanswered"])
+def test_a_claim_that_is_given_back_before_its_term_leaves_the_note(world, delay_ms):
+    """Whoever ends with its claim under way has emitted nothing: the next one must go on where the leader before them ended."""
+    last = time.time_ns() // MS * MS
+    leave(world, [entry(last)])
+    world.api.fault("update", times=1, answer_delay_ms=delay_ms)
+    a = world.start("a", world.config("a", extensions={"leaderelector/foo": world.extension(standby="warm")}))
+    wait_until(lambda: world.spec().get("holderIdentity") == "a_uid-of-a", 10, "the claim is carried out")
+    a.signal(signal.SIGTERM)
+    wait_until(lambda: not a.alive(), 10, "the end")
+    lease = world.api.lease(world.lease)
+    assert lease["spec"]["holderIdentity"] == "" and lease["spec"]["leaseTransitions"] == 8
+    note = note_of(lease)
+    assert note["transitions"] == 8 and note["receivers"] == [entry(last)]
+    assert world.output(a).ticks() == []
+
+
 def test_after_an_expiry_only_the_newest_tick_behind_the_gate(world):
     last = time.time_ns() // MS * MS
     leave(world, [entry(last)], released=False)

@@ -245,6 +245,32 @@ static void test_a_stop_waits_for_what_is_in_flight(void **state)
     assert_int_equal(world_end(w), 0);
 }
 
+/* Led again in the middle of a stop, by a note from before our last ticks: what we have handed over must be in the next one. */
+static void test_a_term_that_begins_during_a_stop_notes_what_was_handed_over(void **state)
+{
+    (void)state;
+    struct world *w = begin(YAML_GATED);
+    struct fake *sink = fake("sink");
+    sink->hold = true;
+    struct elector *e = world_elector(w, "l");
+    fake_elector_lead(e, INHERIT_NONE, 0);
+    world_run(w, 2 * SECOND);
+    int64_t newest_ns = sink->seen[sink->seen_count - 1].tick_ns;
+    struct note_entry older = fake_elector_written(e, "pull")->entry;
+    older.enqueued_ns = newest_ns - older.interval_ns;
+    service_stop(w->service);
+    fake_elector_lose(e);
+    world_run(w, 0);
+    e->written_count = 0;
+    fake_elector_inherit(e, "pull", older);
+    fake_elector_lead(e, INHERIT_RELEASED, 0);
+    world_run(w, 0);
+    assert_non_null(fake_elector_written(e, "pull"));
+    assert_int_equal(fake_elector_written(e, "pull")->entry.enqueued_ns, newest_ns);
+    fake_settle(sink, OUTCOME_SENT);
+    assert_int_equal(world_end(w), 0);
+}
+
 static void test_a_stop_waits_for_half_a_second_at_most(void **state)
 {
     (void)state;
@@ -469,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_status_moves),
         cmocka_unit_test(test_a_stop_between_ticks_releases_at_once),
         cmocka_unit_test(test_a_stop_waits_for_what_is_in_flight),
+        cmocka_unit_test(test_a_term_that_begins_during_a_stop_notes_what_was_handed_over),
         cmocka_unit_test(test_a_stop_waits_for_half_a_second_at_most),
         cmocka_unit_test(test_a_due_tick_that_has_not_begun_is_left_to_the_successor),
         cmocka_unit_test(test_a_stop_in_the_middle_of_a_tick),
