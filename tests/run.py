@@ -247,15 +247,17 @@ def stage_pytest(tally, name, arguments, timeout, more_env=None):
 
 
 # Suites that wait for servers most of the time; they run beside the others.
-WAITING = [f"tests/integration/{name}.py" for name in ("test_list_watch", "test_kymastats", "test_crowd")]
+WAITING = [f"tests/integration/{name}.py" for name in ("test_list_watch", "test_kymastats")]
 
 
 def stage_integration(tally):
     env = {"BATON_BUILD": os.path.join(ROOT, "build", "plain")}
-    suites = [("list and watch with real peers", WAITING),
-              ("integration with real peers", ["tests/integration", *(f"--ignore={path}" for path in WAITING)])]
+    others = ["tests/integration", *(f"--ignore={path}" for path in WAITING)]
+    suites = [lambda: stage_pytest(tally, "list and watch with real peers", WAITING, 1200, env),
+              lambda: stage_pytest(tally, "integration with real peers", others, 1200, env),
+              lambda: stage_reference(tally)]
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(lambda suite: stage_pytest(tally, suite[0], suite[1], 1200, env), suites))
+        list(pool.map(lambda suite: suite(), suites))
 
 
 def stage_faults(tally, have_go, *arguments, timeout=900):
@@ -343,8 +345,7 @@ def main():
             ("release", lambda: build(tally, "release", "all")),
             ("peers", lambda: have_peers.append(stage_peers(tally))),
             ("e2e kubesim", lambda: stage_pytest(tally, "e2e on kubesim", ["tests/e2e", "--server=kubesim"], 1200)),
-            ("reference", lambda: stage_reference(tally)),
-            ("integration", lambda: stage_integration(tally)),
+            ("integration and reference", lambda: stage_integration(tally)),
             ("e2e apiserver", lambda: not have_peers or have_peers[0]
              and stage_pytest(tally, "e2e on the real API server", ["tests/e2e", "--server=apiserver"], 1800)),
         ]

@@ -21,8 +21,14 @@ static bool is_our_hand(const struct elector *e, const struct lease *lease)
     str_cut(lease_annotation_get(lease, STR(INCARNATION_ANNOTATION)), '/', &incarnation, &duration);
     if (!str_eq(incarnation, e->incarnation))
         return false;
+    if (lease->renew_ns == 0)
+        return false;
     for (size_t i = 0; i < ELECTOR_ATTEMPTS; i++) {
-        if (lease->renew_ns != 0 && lease->renew_ns == e->attempts_ns[i])
+        if (lease->renew_ns == e->attempts_ns[i])
+            return true;
+    }
+    for (size_t i = 0; i < e->unanswered_count; i++) {
+        if (lease->renew_ns == e->unanswered_ns[i])
             return true;
     }
     return false;
@@ -140,6 +146,8 @@ static void on_call_done(void *arg, const struct kube_result *result)
         elector_log_failure(e, result);
     else
         elector_log_recovery(e);
+    if (event.outcome == CALL_OK && e->call_kind != CALL_GET)
+        e->unanswered_count = 0;
     bool is_renewal = e->call_kind == CALL_RENEW;
     e->calls_failed += failed || event.outcome == CALL_FORBIDDEN;
     e->renewals += is_renewal && event.outcome == CALL_OK;
@@ -176,6 +184,8 @@ static void fill_write(struct elector *e, struct lease *lease, enum election_cal
             now_ns = e->attempts_ns[i] + 1000;
     }
     e->attempts_ns[e->attempt_next++ % ELECTOR_ATTEMPTS] = now_ns;
+    if (e->unanswered_count < ELECTOR_UNANSWERED_MAX)
+        e->unanswered_ns[e->unanswered_count++] = now_ns;
     bool ours = e->current_present && e->machine.lease.holder == HOLDER_ME;
     lease->renew_ns = now_ns;
     if (call == CALL_CREATE || !ours || call == CALL_RELEASE)

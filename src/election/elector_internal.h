@@ -9,7 +9,7 @@
 #include "kube/lease.h"
 
 /* Writes that may have reached the server without our seeing the answer; by their renewTime we know our own hand. */
-enum { ELECTOR_ATTEMPTS = 4 };
+enum { ELECTOR_ATTEMPTS = 4, ELECTOR_UNANSWERED_MAX = 60 };
 
 struct elector_client {
     struct list link;
@@ -66,6 +66,10 @@ struct elector {
     enum election_call call_kind;
     int64_t attempts_ns[ELECTOR_ATTEMPTS]; /* renewTime of our latest writes */
     size_t attempt_next;
+    /* And of the first ones since a write was answered: all of them are based on the same version, so one at most stands; when a server
+     * that was held up goes on, it is one of the first. */
+    int64_t unanswered_ns[ELECTOR_UNANSWERED_MAX];
+    size_t unanswered_count;
     bool call_failure_logged, namespace_logged;
 
     struct lease current;    /* newest known record, for the next write */

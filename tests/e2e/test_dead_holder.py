@@ -105,7 +105,9 @@ def later_second_than_the_term(world):
 
 
 def crash(world, replica):
-    """Kills it; returns (when, the last renewal on the Lease)."""
+    """Kills it, once it has left a note; returns (when, the last renewal on the Lease)."""
+    annotation = "baton.dev/note"
+    wait_until(lambda: '"enqueued"' in world.api.lease(world.lease)["metadata"]["annotations"].get(annotation, ""), 10, "a note")
     when = replica.signal(signal.SIGKILL)
     replica.wait(5)
     return when, unix(world.spec()["renewTime"])

@@ -372,6 +372,27 @@ def test_keep_goes_on_without_the_api_server(troubled_world):
     world.check_once("a")
 
 
+@pytest.mark.only("kubesim")
+def test_first_of_many_unanswered_writes_is_known(world):
+    """It is carried out, those after it are not, nothing is answered and no watch tells: the record is this replica's own all the same."""
+    grant(world, "unwatched", ("baton-a",), rules([world.lease, standby_lease(world)], ["get", "update"]), CREATE)
+    a = world.start_leader("a", config(world, "a", on_api_outage="keep"), user="baton-a")
+    world.output(a).wait_more(2)
+    world.api.fault("update", times=1, hang="after")
+    wait_until(lambda: world.api.sim("GET", "faults")[0]["hits"] == 1, 10, "the write that is carried out")
+    faults = [world.api.fault("update", hang="before"), world.api.fault("get", hang="before")]
+
+    def hits(fault):
+        return next(each["hits"] for each in world.api.sim("GET", "faults") if each["id"] == fault)
+    wait_until(lambda: hits(faults[0]) >= 6, 30, "more unanswered writes than an elector keeps in mind otherwise")
+    for fault in faults:
+        world.api.sim("DELETE", f"faults/{fault}")
+    world.expect(a, "Calls for the Lease succeed again")
+    world.output(a).wait_more(3)
+    assert not a.wait_log(LOST, 0)
+    world.check_once("a")
+
+
 def test_keep_does_not_survive_a_pause(troubled_world):
     world = troubled_world
     a = world.start_leader("a", config(world, "a", on_api_outage="keep"))
