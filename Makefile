@@ -66,15 +66,15 @@ check: plain
 format:
 	git ls-files '*.c' | xargs clang-format -i
 
+# PODS: with k8s_cluster, and so many in the cluster
 bench-failover: deps-test all
-	@$(PYTHON) bench/failover.py
+	@$(PYTHON) bench/failover.py $(if $(PODS),--pods $(PODS))
 
-# PODS: how many on the real server; SIZES: on kubesim
-PODS ?= 10000
+# PODS: how many on the real server (10,000); SIZES: on kubesim
 SIZES ?= 1000,10000,100000
 bench-k8s-cluster: deps-test all
 	@$(NINJA) -C build/release bench/bench_tick >/dev/null
-	@$(PYTHON) bench/k8s_cluster.py --pods $(PODS) --sizes $(SIZES)
+	@$(PYTHON) bench/k8s_cluster.py --pods $(or $(PODS),10000) --sizes $(SIZES)
 
 # OBJECTS: how many custom resources, one size after the other
 OBJECTS ?= 100,1000,20000

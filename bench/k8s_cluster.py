@@ -6,10 +6,10 @@
   bench/k8s_cluster.py --pods 0 --sizes 1000 --interval 2 --ticks 5 ...
 
 Both collect every --interval seconds with their defaults and send to an OTLP sink in Go over cleartext gRPC. Processor time is user plus
-system of all threads. "start" is what it costs until the first tick has arrived, "tick" the mean of the --ticks after it. Resident memory
-is that between two ticks; its peak includes the start. The latency of a tick is from its time stamp until its last request is at the
-sink. "floor" is what libcurl alone takes to upload a tick's bytes to the same sink, as bench_tick measures it. A number past what is
-demanded of baton is marked OVER, and the exit status is 1.
+system of all threads. "start" is what it costs until the first tick has arrived, and begins when the server has become idle; "tick" is the
+mean of the --ticks after it. Resident memory is that between two ticks; its peak includes the start. The latency of a tick is from its
+time stamp until its last request is at the sink. "floor" is what libcurl alone takes to upload a tick's bytes to the same sink, as
+bench_tick measures it. A number past what is demanded of baton is marked OVER, and the exit status is 1.
 """
 import argparse
 import os
@@ -23,7 +23,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 from harness.api import ApiServer, Sink  # noqa: E402
-from harness.meter import Meter, bytes_read, cpu_seconds, latency_seconds  # noqa: E402
+from harness.meter import Meter, bytes_read, cpu_seconds, latency_seconds, wait_idle  # noqa: E402
 from harness.processes import BATON, PEERS  # noqa: E402
 from harness.replicas import Baton, GoCollector, decode  # noqa: E402
 
@@ -98,6 +98,8 @@ class Run:
 
 
 def measure(server, program, compression, options, folder, churn=None):
+    if not wait_idle(server.process.pid):
+        print("the server is still busy with something else: what follows is too high")
     run = Run(server, program, compression, options, folder)
     try:
         return run.measure(churn)

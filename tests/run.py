@@ -246,6 +246,13 @@ def stage_pytest(tally, name, arguments, timeout, more_env=None):
     tally.add(name, counts.get("passed", 0), failed, counts.get("skipped", 0))
 
 
+def stage_end_to_end(tally, have_go):
+    """The same suite on both servers, side by side: it waits most of the time."""
+    servers = {"kubesim": "e2e on kubesim", **({"apiserver": "e2e on the real API server"} if have_go else {})}
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(lambda server: stage_pytest(tally, servers[server], ["tests/e2e", f"--server={server}"], 1800), servers))
+
+
 # Suites that wait for servers most of the time; they run beside the others.
 WAITING = [f"tests/integration/{name}.py" for name in ("test_list_watch", "test_kymastats")]
 
@@ -344,10 +351,8 @@ def main():
         stages += [
             ("release", lambda: build(tally, "release", "all")),
             ("peers", lambda: have_peers.append(stage_peers(tally))),
-            ("e2e kubesim", lambda: stage_pytest(tally, "e2e on kubesim", ["tests/e2e", "--server=kubesim"], 1200)),
+            ("end to end", lambda: stage_end_to_end(tally, not have_peers or have_peers[0])),
             ("integration and reference", lambda: stage_integration(tally)),
-            ("e2e apiserver", lambda: not have_peers or have_peers[0]
-             and stage_pytest(tally, "e2e on the real API server", ["tests/e2e", "--server=apiserver"], 1800)),
         ]
         soak = Soak(options.minutes or 5)
         after_peers = 1 + [name for name, _ in stages].index("peers")

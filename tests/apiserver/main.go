@@ -256,6 +256,7 @@ func startEtcd(dir string) (*embed.Etcd, error) {
 	cfg.MaxRequestBytes = 8 << 20
 	cfg.TickMs = 10
 	cfg.ElectionMs = 100
+	cfg.WatchProgressNotifyInterval = 5 * time.Second // as kubeadm has it: without, a quiet resource has no bookmarks
 	etcd, err := embed.StartEtcd(cfg)
 	if err != nil {
 		return nil, err

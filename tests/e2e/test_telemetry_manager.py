@@ -167,11 +167,13 @@ def cluster(world):
 
 
 @SHAPES
-def test_what_is_left_runs_unchanged(world, cluster, mounts, sink, shape):
+def test_what_is_left_runs_unchanged(kind, world, cluster, mounts, sink, shape):
     source, points = {agent: ("k8s_cluster", None), gateway: ("kymastats", 4 * 3)}[shape]
     config = without_missing(shape(world.lease), source)
     assert config["receivers"][source] == shape(world.lease)["receivers"][source]
-    a = start_in_cluster(world, "a", config, account_folder(world, token_of(world, "admin")), **environment(OTLP_ENDPOINT_X=sink.endpoint))
+    address = {"kubesim": "127.0.0.2", "apiserver": "127.0.0.3"}[kind]  # the ports are fixed, and the suites run side by side
+    a = start_in_cluster(world, "a", config, account_folder(world, token_of(world, "admin")),
+                         **environment(OTLP_ENDPOINT_X=sink.endpoint, MY_POD_IP=address))
     world.expect(a, LED)
     assert world.api.holder(world.lease, NAMESPACE) == "a_uid-of-a"
     found = sink.wait_call(lambda call: call.get("points"), 45)  # the first tick comes within one interval

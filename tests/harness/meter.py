@@ -11,6 +11,18 @@ def cpu_seconds(pid):
     return time.clock_gettime((~pid << 3) | CPU_CLOCK_OF_PROCESS)
 
 
+def wait_idle(pid, share=0.1, over_s=2.0, patience_s=90.0):
+    """Until the process takes less than this share of a processor, so that what it still does for something else is not measured.
+    False after the patience: it never was."""
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        before = cpu_seconds(pid)
+        time.sleep(over_s)  # the window of the measurement
+        if cpu_seconds(pid) - before < share * over_s:
+            return True
+    return False
+
+
 def bytes_read(pid, port):
     """Received so far on connections of this process that are open now, to this port of the other side."""
     text = subprocess.run(["ss", "-tinpHO", f"dport = :{port}"], capture_output=True, text=True, check=False).stdout
