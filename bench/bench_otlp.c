@@ -1,11 +1,7 @@
 /*
  * Speed of the OTLP encoder, and of memcpy over the same bytes in the same run.
  *
- *   cc -O2 -D_GNU_SOURCE -std=gnu17 -Isrc bench/bench_otlp.c build/src/libbaton_telemetry.a
- * build/src/libbaton_base.a -lm
- *
- * With Meson, in a file of this folder: executable('bench_otlp', 'bench_otlp.c',
- * include_directories: src_inc, link_with: libs_up_to_telemetry, dependencies: [math]).
+ *   ninja -C build/release bench/bench_otlp && build/release/bench/bench_otlp
  *
  * Three shapes: many points of one metric (the request is one message of megabytes), one resource
  * with one metric for each object (as k8s_cluster makes them), and log records with a nested body

@@ -159,11 +159,42 @@ OTLP_INLINE void put_value(struct otlp_put *p, const bool write, uint32_t field,
     write_value(p, v, depth, inner);
 }
 
+enum { SHORT_TEXTS_BYTES = 121 }; /* key and text of an attribute that takes less than 128 bytes */
+
+/* Most attributes are a short key with a short text: each length in it takes one byte. False: it is not such a one. */
+OTLP_INLINE bool put_short_attribute(struct otlp_put *p, const bool write, uint32_t field,
+                                     const struct attribute *a)
+{
+    str key = a->key, text = a->value.text;
+    if (a->value.kind != VALUE_STR || key.len == 0 || key.len > SHORT_TEXTS_BYTES ||
+        text.len > SHORT_TEXTS_BYTES - key.len)
+        return false;
+    if (write ? p->mend : !text_is_ascii(key) || !text_is_ascii(text))
+        return false;
+    if (!write) {
+        p->size += tag_size(field) + key.len + text.len + 7;
+        return true;
+    }
+    write_tag(p, field, PB_BYTES);
+    *p->pos++ = (uint8_t)(key.len + text.len + 6);
+    write_tag(p, 1, PB_BYTES);
+    *p->pos++ = (uint8_t)key.len;
+    write_few_bytes(p, key.data, key.len);
+    write_tag(p, 2, PB_BYTES);
+    *p->pos++ = (uint8_t)(text.len + 2);
+    write_tag(p, 1, PB_BYTES); /* AnyValue.string_value */
+    *p->pos++ = (uint8_t)text.len;
+    write_few_bytes(p, text.data, text.len);
+    return true;
+}
+
 /* A KeyValue. Its value is written even when empty: some readers take "no value" for a missing
  * attribute. */
 OTLP_INLINE void put_attribute(struct otlp_put *p, const bool write, uint32_t field,
                                const struct attribute *a, unsigned depth)
 {
+    if (put_short_attribute(p, write, field, a))
+        return;
     size_t inner = 0;
     size_t key = text_size(p, write, a->key);
     size_t value = value_size(p, write, &a->value, depth, &inner);

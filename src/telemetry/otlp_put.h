@@ -58,6 +58,27 @@ OTLP_INLINE void write_bytes(struct otlp_put *p, const void *data, size_t len)
     p->pos += len;
 }
 
+/* The same for few bytes, without a call: pieces of fixed size, of which the last two overlap. */
+OTLP_INLINE void write_few_bytes(struct otlp_put *p, const char *data, size_t len)
+{
+    uint8_t *to = p->pos;
+    p->pos += len;
+    if (len >= 16) {
+        for (size_t i = 0; i + 16 < len; i += 16)
+            memcpy(to + i, data + i, 16);
+        memcpy(to + len - 16, data + len - 16, 16);
+    } else if (len >= 8) {
+        memcpy(to, data, 8);
+        memcpy(to + len - 8, data + len - 8, 8);
+    } else if (len >= 4) {
+        memcpy(to, data, 4);
+        memcpy(to + len - 4, data + len - 4, 4);
+    } else {
+        for (size_t i = 0; i < len; i++)
+            to[i] = (uint8_t)data[i];
+    }
+}
+
 OTLP_INLINE void write_fixed64(struct otlp_put *p, uint64_t n)
 {
     n = htole64(n);
@@ -170,6 +191,11 @@ OTLP_INLINE bool text_is_ascii(str s)
     for (; s.len - i >= sizeof word; i += sizeof word) {
         memcpy(&word, s.data + i, sizeof word);
         seen |= word;
+    }
+    if (i < s.len && s.len >= sizeof word) { /* the rest, with some that were seen */
+        memcpy(&word, s.data + s.len - sizeof word, sizeof word);
+        seen |= word;
+        i = s.len;
     }
     for (; i < s.len; i++)
         seen |= (uint8_t)s.data[i];

@@ -549,6 +549,71 @@ static void test_deep_values_end(void **state)
     batch_unref(b);
 }
 
+/* The fields `path` of nested messages, the last of which is a text. */
+static str inner_text(str message, const uint32_t *path, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct pb p;
+        pb_init(&p, message);
+        bool found = false;
+        while (!found && pb_next(&p)) {
+            found = p.field == path[i];
+            if (found)
+                message = pb_bytes(&p);
+            else
+                pb_skip(&p);
+        }
+        assert_false(pb_failed(&p));
+        assert_true(found);
+    }
+    return message;
+}
+
+/* `mended`: another text in the request is not UTF-8, so that all take the long way. */
+static void check_attribute(size_t key_len, size_t text_len, bool mended)
+{
+    static const char letters[] =
+        "The quick brown fox jumps over the lazy dog 0123456789 and comes "
+        "back again for more of the same, till all lengths have been seen "
+        "that a byte can hold, and then some more of them, as one never "
+        "knows what comes next.";
+    static const uint32_t key_path[] = {1, 2, 2, 6, 1}, text_path[] = {1, 2, 2, 6, 2, 1};
+    struct scope *s;
+    struct batch *b = plain(SIGNAL_LOGS, &s);
+    struct log_record *r = batch_log(b, s);
+    struct attribute a = {.key = str_make(letters, key_len),
+                          .value = VALUE_OF_STR(str_make(letters + 1, text_len))};
+    r->attributes = batch_attributes(b, &a, 1);
+    if (mended)
+        r->severity_text = STR("\xff");
+    struct otlp_cursor c;
+    struct buf out;
+    size_t item_count;
+    buf_init(&out, MIB);
+    otlp_cursor_init(&c, b, SIZE_MAX);
+    assert_int_equal(otlp_next(&c, &out, &item_count), OTLP_REQUEST);
+    if (key_len > 0)
+        assert_true(str_eq(inner_text(buf_view(&out), key_path, COUNT_OF(key_path)), a.key));
+    assert_true(str_eq(inner_text(buf_view(&out), text_path, COUNT_OF(text_path)), a.value.text));
+    buf_deinit(&out);
+    batch_unref(b);
+}
+
+/* Short texts are written in pieces of fixed size, and lengths below 128 in one byte. */
+static void test_attributes_of_all_lengths(void **state)
+{
+    (void)state;
+    static const size_t lengths[] = {0,   1,   2,   3,   4,   5,   7,   8,   9,   12,
+                                     15,  16,  17,  24,  31,  32,  33,  60,  61,  64,
+                                     112, 113, 114, 115, 116, 117, 118, 119, 120, 121,
+                                     122, 123, 124, 125, 126, 127, 128, 129, 200};
+    for (size_t i = 0; i < COUNT_OF(lengths); i++)
+        for (size_t k = 0; k < COUNT_OF(lengths); k++) {
+            check_attribute(lengths[i], lengths[k], false);
+            check_attribute(lengths[i], lengths[k], true);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -562,6 +627,7 @@ int main(void)
         cmocka_unit_test(test_heads_of_many_metrics),
         cmocka_unit_test(test_item_too_large),
         cmocka_unit_test(test_deep_values_end),
+        cmocka_unit_test(test_attributes_of_all_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
