@@ -3,7 +3,7 @@ PYTHON := /usr/bin/python3
 NINJA := ninja
 CONFIG ?=
 
-.PHONY: all run test test-long soak sim sim-mutations quick plain debug asan fuzz check format bench-failover bench-k8s-cluster bench-kymastats bench-tick clean deps deps-test
+.PHONY: all run test test-long soak sim sim-mutations model model-long quick plain debug asan fuzz check format bench-failover bench-k8s-cluster bench-kymastats bench-tick clean deps deps-test
 
 all: build/release/build.ninja
 	$(NINJA) -C build/release src/baton kubesim/kubesim
@@ -22,9 +22,15 @@ test: deps-test
 	@$(PYTHON) tests/run.py
 
 # What takes too long for `test`: the fault suite at the default durations, and an hour of soak beside it
-test-long: deps-test sim-mutations
+test-long: deps-test sim-mutations model-long
 	@$(MAKE) --no-print-directory sim SEEDS=20000 FIRST=100001
 	@$(PYTHON) tests/run.py --long
+
+# The model of the election: properties and mutations, and with many more states
+model: deps-test
+	@$(PYTHON) tests/model/run.py
+model-long: deps-test
+	@$(PYTHON) tests/model/run.py --long
 
 # Three replicas on the real API server, random faults. SEED=n replays the choice of faults
 soak: deps-test all

@@ -1,452 +1,795 @@
 /*
- * The election of docs/election.md as a model for Spin: N candidates, the main Lease and, with L == 2, the standby's Lease that
- * decides who may claim the main one. run.py says with which flags it is searched, and which mutations it must refute.
+ * Candidates, an API server, a clock and faults around the election machine of machine.pml. Checked with Spin; run.py holds
+ * the list of runs and of mutations that must be refuted, docs/election.md says what the properties mean to a user.
  *
- * How it stays small
- *   - Versions are not numbers. A write is accepted if it is based on the present version, so all that counts is whether what a
- *     candidate knows, has sent, or has noted is still the present version: one bit each, cleared for everybody by each write.
- *   - Times are ages in whole units that stop at D, a lease duration: older makes no difference.
- * So the state space is finite without a bound on time: what holds here holds for ever.
+ * L == 1: every candidate campaigns for the main Lease. L == 2: only the holder of the standby Lease claims the main one.
  *
- * Time moves on whenever it likes, and nobody has to act: a pause of any length, a message that is late by any time, a watch that
- * is down, are all the same here, namely a step that is not taken yet. Two phases:
- *   faulty   messages get lost, candidates crash and start again, yield, hands delete and clear the main Lease (each kind at most
- *            FAULTS times, together). Checked: never two candidates past the gate.
- *   calm     from a moment that Spin chooses: no more faults, messages arrive within a unit, and time waits for what is due.
- *            Checked: nobody leads for at most BOUND units, again and again; and time never stands still.
+ * Time moves when nothing that is due now is left undone: a running candidate's timers, messages and watch events that have
+ * been under way for as long as they may. So everything happens within its bound, in any order. What goes beyond a bound is a
+ * fault, and of those each run allows a number:
+ *   pause     a candidate does nothing until it is resumed, which may be never; its clock goes on
+ *   crash     it forgets everything; a request on its way still arrives; another process may start in its place
+ *   lose      a request or an answer never arrives; a lost request may also arrive at any later time (STRAY)
+ *   refuse, forbid   the server answers an error, or that this is not permitted, and has done nothing
+ *   watch     a watch breaks; it may stay away for any time
+ *   hand      somebody deletes the Lease (with L == 2 the standby one), clears its holder, or shortens the recorded duration
+ *   stop, yield, hold   a planned end, a hand-over on purpose, a time without claims
+ *   deny      one candidate may not write the main Lease (no fault that is counted: from the beginning)
+ *   proof     somebody notices that the process behind a record is dead, and says so, sooner or later (the same)
+ *
+ * Checked in every run
+ *   - never two candidates past the gate of the main Lease;
+ *   - from the last fault on, the main Lease is led again within `bound` units, as long as one candidate runs (so a lost leader is
+ *     always replaced, and there is never for ever no candidate);
+ *   - time can always go on (no deadlock);
+ *   - every step of a candidate is a row of transitions.txt;
+ *   - where a run asks for it (`undisturbed`): who leads after the last fault leads for ever.
  */
 #ifndef N
 #define N 2
 #endif
 #ifndef L
-#define L 2
+#define L 1
 #endif
-#ifndef D
-#define D 3 /* lease duration */
-#endif
-#ifndef DELAY
-#define DELAY 1 /* units that a request and its answer take at most in the calm */
-#endif
-#ifndef FAULTS
-#define FAULTS 2
-#endif
-#ifndef DENIED
-#define DENIED 0 /* so many candidates have no permission to write the main Lease */
-#endif
-#ifndef BOUND
-#define BOUND (2 * D + 3)
-#endif
-#ifdef SLOW_CLOCK
 #define MARGIN 1
-#else
-#define MARGIN 0 /* perfect clocks need none */
-#endif
-#ifdef MUT_NO_MARGIN
-#undef MARGIN
-#define MARGIN 0
-#endif
+#define RETRY 1
+#define TIMEOUT (DELAY + 1)
+#define STOP_WAIT 2
 
 #define MAIN 0
-#define SECOND 1
-#define NOBODY N
-#define RETRIES 2
-
-/* What the server keeps of each Lease. */
-byte holder[L];        /* NOBODY: none */
-bool present[L];
-bool released[L];      /* nobody holds it, in the form of a release */
-bool note_is_present;  /* the standby's record names the present version of the main Lease */
-
-/* What candidate c knows of Lease l: IX(c, l). */
+#define STANDBY 1
 #define IX(c, l) ((c) * L + (l))
+#define WHO(i) ((i) / L)
 #define LEASE(i) ((i) % L)
-bool fresh[N * L];     /* what it knows is the present version */
-bool known[N * L];     /* it knows anything */
-byte seen_holder[N * L];
-bool seen_released[N * L], seen_present[N * L];
-byte age[N * L];       /* since it first saw that version, or since it saw the Lease gone or cleared */
-byte gate[N * L];      /* units for which it may act; 0: closed */
-bool leads[N * L];     /* the last word it has is that it holds the Lease */
+/* What run.py gives in the environment; the same for all of a run. */
+hidden byte mutation, collecting, undisturbed;
+hidden byte prompt; /* messages take no time, and arrive in a fixed order: fewer states, for three candidates with two Leases */
+hidden short faults;
+hidden byte D;     /* lease duration */
+hidden byte DELAY; /* of request and answer together, and of a watch event */
+hidden byte bound;
+hidden byte RENEWAL; /* between renewals */
 
-/* Its one call for each Lease. */
-#define IDLE 0
-#define CLAIM 1
-#define RENEW 2
-#define RELEASE 3
-byte call[N * L];
-bool call_fresh[N * L]; /* based on the present version */
-bool call_note[N * L];  /* what a write of the standby's record says of the main Lease is its present version */
-byte call_age[N * L];
-#define ON_ITS_WAY 0
-#define DONE 1
-#define REFUSED 2
-byte call_state[N * L];
-bool answer_fresh[N * L]; /* the version that the answer carries is the present one */
+/* Kinds of faults; run.py has the names in this order. */
+#define LOSE 1
+#define REFUSE 2
+#define WATCH 4
+#define PAUSE 8
+#define CRASH 16
+#define STOP 32
+#define YIELD 64
+#define HOLD 128
+#define HAND 256
+#define DENY 512
+#define PROOF 1024
+#define FORBID 2048
+#define HAS(kind) ((faults & kind) != 0)
 
-bool alive[N], rests[N]; /* rests: gave the standby's Lease up, until somebody else has it or a duration has passed */
-byte rest_age[N], failures[N];
-bool took_expired[N];    /* it took a record of the standby that had run out, */
-bool proof[N];           /* and that record names the present version of the main Lease: not written for a duration */
-bool waits[N * L];       /* after a refusal, until the next unit */
-byte since_skip[N];      /* units since its clock stood still for one */
-byte faults_left = FAULTS;
-bool calm;
-byte without; /* units of the calm in which nobody led, in a row */
+c_decl {
+    \#include "transitions.h"
+    static int setting(const char *name)
+    {
+        const char *text = getenv(name);
+        return text == NULL ? 0 : atoi(text);
+    }
+};
 
-#define DENIED_ONE(c) ((c) < DENIED)
-#define OLDER(a) a = (a < D -> a + 1 : D)
-
-#define OPEN(who) (gate[IX(who, MAIN)] > 0)
-#if N == 2
-#define SAFE (!(OPEN(0) && OPEN(1)))
-#define LED (OPEN(0) || OPEN(1))
-#define SOMEBODY ((alive[0] && !DENIED_ONE(0)) || (alive[1] && !DENIED_ONE(1)))
-#else
-#define SAFE (!(OPEN(0) && OPEN(1)) && !(OPEN(0) && OPEN(2)) && !(OPEN(1) && OPEN(2)))
-#define LED (OPEN(0) || OPEN(1) || OPEN(2))
-#define SOMEBODY ((alive[0] && !DENIED_ONE(0)) || (alive[1] && !DENIED_ONE(1)) || (alive[2] && !DENIED_ONE(2)))
+#if L == 1
+#define keep_proof(i) skip
+#define watch_for_trouble(i, outcome_of_call) skip
 #endif
+#include "machine.pml"
 
-/* Everything that somebody else may have been promised by what was seen has run out. */
-#define EXPIRED(i) (age[i] >= D)
-#ifdef MUT_CLEARED_IS_FREE
-#define FREE(i) (seen_present[i] && seen_holder[i] == NOBODY)
-#else
-#define FREE(i) (seen_present[i] && seen_released[i])
-#endif
-#ifdef MUT_CREATE_AT_ONCE
-#define GONE(i) (!seen_present[i])
-#else
-#define GONE(i) (false)
-#endif
-#define CLAIMABLE(c, i) (known[i] && fresh[i] && seen_holder[i] != c && (FREE(i) || GONE(i) || EXPIRED(i)))
-/* A write whose answer was lost: the name is ours, so it may be claimed again. */
-#define OURS(c, i) (known[i] && fresh[i] && seen_present[i] && seen_holder[i] == c && !leads[i])
-
+machine m[N * L];
+short rec[L];        /* what the server has */
+byte rec_reference;  /* of the standby Lease */
+bit up[N], paused[N];
+byte to_start = N;   /* at the beginning */
+byte budget;
+byte leaderless;
+bit deleted_once;
+byte denied = N;     /* who may not write the main Lease; N: nobody */
+#define DENIED(i) (LEASE(i) == MAIN && denied == WHO(i))
 #if L == 2
-#define MAY_CLAIM_MAIN(c) (leads[IX(c, SECOND)])
-#define WANTS_SECOND(c) (!leads[IX(c, MAIN)] && !rests[c])
-#ifdef MUT_PROOF_WITHOUT_VERSION
-#define IS_PROVEN(c) (took_expired[c] && fresh[IX(c, MAIN)])
-#else
-#define IS_PROVEN(c) (proof[c] && fresh[IX(c, MAIN)])
+byte trouble[N];      /* the main Lease is free and cannot be claimed: for so long, from 1; 0: no trouble */
+bit giving_up[N];
+bit saw_others[N];    /* somebody else held the standby Lease once: so there was a main one, too */
+byte proof_reference[N]; /* the version of the main Lease that the replaced standby record carried */
+byte proof_in[N];     /* nobody has written it since D before then */
 #endif
-#else
-#define MAY_CLAIM_MAIN(c) (true)
-#define WANTS_SECOND(c) (false)
-#define IS_PROVEN(c) (false)
-#endif
-#define CLAIMS_MAIN(c) (MAY_CLAIM_MAIN(c) && !rests[c] && !leads[IX(c, MAIN)] && call[IX(c, MAIN)] == IDLE && !waits[IX(c, MAIN)] && \
-    (CLAIMABLE(c, IX(c, MAIN)) || OURS(c, IX(c, MAIN)) || (IS_PROVEN(c) && known[IX(c, MAIN)])))
-#define CLAIMS_SECOND(c) (L == 2 && WANTS_SECOND(c) && !leads[IX(c, L - 1)] && call[IX(c, L - 1)] == IDLE && !waits[IX(c, L - 1)] && \
-    (CLAIMABLE(c, IX(c, L - 1)) || OURS(c, IX(c, L - 1))))
-#define RENEWS(i) (leads[i] && call[i] == IDLE && !waits[i] && gate[i] < D - MARGIN && fresh[i] && (seen_present[i] || gate[i] > 0))
-#define GIVES_UP_SECOND(c) (L == 2 && leads[IX(c, L - 1)] && call[IX(c, L - 1)] == IDLE && !waits[IX(c, L - 1)] && fresh[IX(c, L - 1)] && (leads[IX(c, MAIN)] || rests[c]))
-#define LOOKS(i) (!fresh[i] && call[i] == IDLE)
+bit led;
 
-/* What is written makes all older knowledge old. */
-inline written(l)
+#define RUNS(c) (up[c] && !paused[c])
+#define MAY(kind) (budget > 0 && HAS(kind))
+#define FAULT budget--; leaderless = 0; led = 0; printf("FAULT\n")
+
+hidden byte j, v, rank, code;
+hidden byte used;
+hidden short r;
+hidden byte ref;
+
+/* ---- the server ---- */
+
+inline push(k, item, carried)
 {
-    k = 0;
+    if
+    :: m[k].watch_lags -> skip
+    :: !m[k].watch_lags && m[k].event0 == 0 -> m[k].event0 = item; m[k].reference0 = carried
+    :: !m[k].watch_lags && m[k].event0 != 0 && m[k].event1 == 0 -> m[k].event1 = item; m[k].reference1 = carried
+    :: else -> m[k].watch_lags = 1
+    fi
+}
+
+inline store(l, holder, form, carried)
+{
+    rec[l] = REC(VERSION(rec[l]) + 1, holder, form);
+    if
+    :: l == STANDBY -> rec_reference = carried
+    :: else
+    fi;
+    j = 0;
     do
-    :: k < N ->
-        fresh[IX(k, l)] = false;
-        call_fresh[IX(k, l)] = false;
-        answer_fresh[IX(k, l)] = false;
+    :: j < N ->
         if
-        :: l == MAIN -> proof[k] = false;
-#if L == 2
-            call_note[IX(k, SECOND)] = false
-#endif
+        :: m[IX(j, l)].watch -> push(IX(j, l), rec[l], carried)
         :: else
         fi;
-        k++
+        j++
     :: else -> break
-    od;
-    if
-    :: l == MAIN -> note_is_present = false
-    :: else
-    fi;
-    k = 0
+    od
 }
 
-inline forget_call(i)
-{
-    call[i] = IDLE; call_fresh[i] = false; call_age[i] = 0; call_state[i] = ON_ITS_WAY; answer_fresh[i] = false; call_note[i] = false
-}
+#define STALE(l, expected) (VERSION(rec[l]) != (expected) && !MUT(NO_PRECONDITION))
 
-inline send(i, what)
+inline serve(i)
 {
+    printf("SERVE %d %d\n", i, m[i].call);
+    m[i].phase = ANSWERED;
+    m[i].outcome = OK;
     if
-    :: L == 2 && LEASE(i) == SECOND && what == CLAIM ->
-        took_expired[c] = (EXPIRED(i) && seen_present[i] && seen_holder[i] != NOBODY && seen_holder[i] != c);
-        proof[c] = (took_expired[c] && note_is_present)
-    :: else
-    fi;
-    call[i] = what; call_fresh[i] = fresh[i]; call_age[i] = 0; call_state[i] = ON_ITS_WAY;
-#if L == 2
-    call_note[i] = (LEASE(i) == SECOND && known[IX(c, MAIN)] && seen_present[IX(c, MAIN)] && fresh[IX(c, MAIN)])
-#endif
-}
-/* Reads, or is told by its watch, what the server has at this moment. */
-inline observe(i)
-{
-    if
-    :: !fresh[i] -> age[i] = 0
-    :: else
-    fi;
-    known[i] = true;
-    fresh[i] = true;
-    seen_holder[i] = holder[LEASE(i)];
-    seen_present[i] = present[LEASE(i)];
-    seen_released[i] = released[LEASE(i)];
-    if
-    :: leads[i] && (seen_holder[i] != c || !seen_present[i]) -> /* a foreign name in a newer version, or it is gone */
+    :: m[i].call == GET ->
+        m[i].outcome = (IS_PRESENT(rec[LEASE(i)]) -> OK : NOT_FOUND)
+    :: m[i].call != GET && DENIED(i) ->
+        m[i].outcome = FORBIDDEN
+    :: m[i].call == CREATE && !DENIED(i) ->
         if
-        :: !seen_present[i] && gate[i] > 0 /* only who may act now creates it anew at once */
-        :: else -> leads[i] = false; gate[i] = 0
+        :: IS_PRESENT(rec[LEASE(i)]) -> m[i].outcome = CONFLICT
+        :: else -> store(LEASE(i), ME(i), HELD, m[i].sent_reference)
         fi
-    :: else
-    fi;
-    if
-    :: rests[c] && seen_present[i] && seen_holder[i] != c && seen_holder[i] != NOBODY -> rests[c] = false; rest_age[c] = 0; failures[c] = 0
-    :: else
-    fi
-}
-
-/* The server does what was asked, if it is based on the present version. */
-inline execute(i)
-{
-    if
-#ifdef MUT_NO_VERSION_CHECK
-    :: !(LEASE(i) == MAIN && DENIED_ONE(c)) ->
-#else
-    :: call_fresh[i] && !(LEASE(i) == MAIN && DENIED_ONE(c)) ->
-#endif
-        was_note = call_note[i];
-        written(LEASE(i));
-        present[LEASE(i)] = true;
-        holder[LEASE(i)] = (call[i] == RELEASE -> NOBODY : c);
-        released[LEASE(i)] = (call[i] == RELEASE);
+    :: else ->
         if
-        :: LEASE(i) != MAIN -> note_is_present = was_note
-        :: else
-        fi;
-        was_note = false;
-        call_state[i] = DONE;
-        answer_fresh[i] = true
-    :: else -> call_state[i] = REFUSED
-    fi
-}
-
-/* The answer to a write. */
-inline answer(i)
-{
-    if
-    :: call_state[i] == REFUSED ->
-        waits[i] = true;
-        if
-#ifndef MUT_NEVER_GIVES_UP
-        :: L == 2 && LEASE(i) == MAIN && call[i] == CLAIM ->
-            failures[c] = (failures[c] < RETRIES -> failures[c] + 1 : RETRIES);
+        :: !IS_PRESENT(rec[LEASE(i)]) || STALE(LEASE(i), m[i].expected) -> m[i].outcome = CONFLICT
+        :: else ->
             if
-            :: failures[c] == RETRIES -> rests[c] = true; rest_age[c] = 0
-            :: else
+            :: m[i].call == RELEASE -> store(LEASE(i), 0, RELEASED, m[i].sent_reference)
+            :: else -> store(LEASE(i), ME(i), HELD, m[i].sent_reference)
             fi
-#endif
-        :: else
         fi
-    :: call_state[i] == DONE && call[i] == RELEASE ->
-        known[i] = true; seen_holder[i] = NOBODY; seen_released[i] = true; seen_present[i] = true; fresh[i] = answer_fresh[i]; age[i] = 0
-    :: call_state[i] == DONE && call[i] != RELEASE ->
-        known[i] = true; seen_holder[i] = c; seen_released[i] = false; seen_present[i] = true; fresh[i] = answer_fresh[i]; age[i] = 0;
-        leads[i] = true;
-        if
-        :: LEASE(i) == MAIN -> failures[c] = 0
-        :: else
-        fi;
-#ifdef MUT_DEADLINE_FROM_ANSWER
-        gate[i] = D - MARGIN;
-#else
-        gate[i] = (call_age[i] < D - MARGIN -> D - MARGIN - call_age[i] : 0);
-#endif
-        assert(SAFE) /* gates open here and nowhere else */
     fi;
-    forget_call(i)
-}
-
-inline forget()
-{
-    m = 0;
-    do
-    :: m < L ->
-        fresh[IX(c, m)] = false; known[IX(c, m)] = false; waits[IX(c, m)] = false; seen_holder[IX(c, m)] = NOBODY; seen_released[IX(c, m)] = false;
-        seen_present[IX(c, m)] = false; age[IX(c, m)] = 0; gate[IX(c, m)] = 0; leads[IX(c, m)] = false;
-        if /* what is on its way arrives at the server before the process starts again, or never */
-        :: call[IX(c, m)] != IDLE && call_state[IX(c, m)] == ON_ITS_WAY -> late = IX(c, m); execute(late)
-        :: true
-        fi;
-        forget_call(IX(c, m));
-        m++
-    :: else -> break
-    od;
-    m = 0; late = 0;
-    rests[c] = false; rest_age[c] = 0; failures[c] = 0; proof[c] = false; took_expired[c] = false
-}
-
-/* Steps of a candidate: all of them, as far as they are possible. */
-inline act(i)
-{
     if
-    :: CLAIMS_MAIN(c) && LEASE(i) == MAIN -> send(i, CLAIM)
-    :: CLAIMS_SECOND(c) && LEASE(i) == L - 1 && L == 2 -> send(i, CLAIM)
-    :: GIVES_UP_SECOND(c) && LEASE(i) == L - 1 -> leads[i] = false; gate[i] = 0; send(i, RELEASE)
-    :: RENEWS(i) && !(GIVES_UP_SECOND(c) && LEASE(i) == L - 1) -> send(i, RENEW)
+    :: m[i].outcome == OK ->
+        m[i].answer = rec[LEASE(i)];
+        m[i].answer_reference = (LEASE(i) == STANDBY -> rec_reference : 0)
+    :: else
     fi
 }
-#define ACTS(c, i) ((CLAIMS_MAIN(c) && LEASE(i) == MAIN) || (CLAIMS_SECOND(c) && LEASE(i) == L - 1 && L == 2) || (GIVES_UP_SECOND(c) && LEASE(i) == L - 1) || \
-    (RENEWS(i) && !(GIVES_UP_SECOND(c) && LEASE(i) == L - 1)))
-#define DUE(c, i) (ACTS(c, i) || LOOKS(i) || (call[i] != IDLE && (call_age[i] >= DELAY || call_state[i] == REFUSED)))
+
+/* A write that its client has given up arrives after all. */
+inline serve_stray(i)
+{
+    printf("STRAY %d %d\n", i, m[i].stray);
+    leaderless = 0;
+    if
+    :: (m[i].stray == CREATE && !IS_PRESENT(rec[LEASE(i)])) ||
+       (m[i].stray != CREATE && IS_PRESENT(rec[LEASE(i)]) && !STALE(LEASE(i), m[i].stray_expected)) ->
+        v = (m[i].stray_ghost -> GHOST : ME(i));
+        if
+        :: m[i].stray == RELEASE -> store(LEASE(i), 0, RELEASED, m[i].stray_reference)
+        :: else -> store(LEASE(i), v, HELD, m[i].stray_reference)
+        fi
+    :: else
+    fi;
+    forget_stray(i)
+}
+
+inline forget_stray(i)
+{
+    m[i].stray = NONE;
+    m[i].stray_expected = 0;
+    m[i].stray_reference = 0;
+    m[i].stray_ghost = 0
+}
+
+/* ---- what reaches a candidate ---- */
+
+#define KIND_OF(i, x) \
+    (HOLDER(x) == ME(i) -> (FORM(x) == EDITED -> 2 : 1) : (HOLDER(x) != 0 -> 3 : (FORM(x) == CLEARED -> 4 : 5)))
+
+inline see(i, item, carried)
+{
+    step_begin(i);
+    if
+    :: !IS_PRESENT(item) && m[i].seen && VERSION(item) <= VERSION(m[i].known) -> code = E_DELETED_OLD
+    :: !IS_PRESENT(item) && !(m[i].seen && VERSION(item) <= VERSION(m[i].known)) ->
+        code = E_DELETED;
+        if
+        :: m[i].state != STOPPED ->
+            m[i].known = REC(VERSION(item), HOLDER(m[i].known), FORM(m[i].known));
+            observe_absent(i)
+        :: else
+        fi
+    :: else ->
+        code = E_SEEN_OLD + (IS_NEWER(i, item) -> KIND_OF(i, item) : 0);
+        if
+        :: m[i].state != STOPPED -> observe(i, item, carried, 0)
+        :: else
+        fi
+    fi;
+    step_end(i, code)
+}
+
+inline deliver(i)
+{
+    r = m[i].event0;
+    ref = m[i].reference0;
+    m[i].event0 = m[i].event1;
+    m[i].reference0 = m[i].reference1;
+    m[i].event1 = 0;
+    m[i].reference1 = 0;
+    m[i].event_late = 0;
+    see(i, r, ref)
+}
+
+inline answered(i)
+{
+    step_begin(i);
+    if
+    :: m[i].outcome == OK && m[i].call == GET ->
+        code = E_GOT_OLD + (IS_NEWER(i, m[i].answer) -> KIND_OF(i, m[i].answer) : 0)
+    :: m[i].outcome == OK && m[i].call != GET -> code = E_OK
+    :: m[i].outcome == NOT_FOUND -> code = E_GOT_ABSENT
+    :: m[i].outcome == CONFLICT -> code = E_CONFLICT
+    :: m[i].outcome == REFUSED -> code = E_REFUSED
+    :: m[i].outcome == FORBIDDEN -> code = E_FORBIDDEN
+    fi;
+    watch_for_trouble(i, code);
+    call_done(i, code);
+    step_end(i, code)
+}
+
+inline timed_out(i)
+{
+    step_begin(i);
+    watch_for_trouble(i, E_UNKNOWN);
+    call_done(i, E_UNKNOWN);
+    step_end(i, E_UNKNOWN)
+}
+
+inline watch_down(i)
+{
+    m[i].event0 = 0;
+    m[i].event1 = 0;
+    m[i].reference0 = 0;
+    m[i].reference1 = 0;
+    m[i].event_late = 0;
+    m[i].watch_lags = 0;
+    step_begin(i);
+    m[i].watch = 0;
+    m[i].watched = 0;
+    if
+    :: m[i].state <= FOLLOWING && m[i].act == NONE -> act_later(i, GET, (m[i].seen -> RETRY : 0))
+    :: else
+    fi;
+    step_end(i, E_WATCH_DOWN)
+}
+
+inline watch_up(i)
+{
+    step_begin(i);
+    m[i].watch = 1;
+    m[i].watched = 0;
+    if
+    :: m[i].state <= FOLLOWING && m[i].act == GET && m[i].seen && !m[i].asleep && !m[i].failing -> act_never(i)
+    :: else
+    fi;
+    step_end(i, E_WATCH_UP);
+    r = rec[LEASE(i)];
+    ref = rec_reference;
+    if
+    :: IS_PRESENT(r) -> see(i, r, ref)
+    :: !IS_PRESENT(r) && m[i].call == NONE ->
+        step_begin(i);
+        observe_absent(i);
+        step_end(i, E_ABSENT)
+    :: else
+    fi
+}
+
+inline told_mode(i, new_mode, existed)
+{
+    step_begin(i);
+    change_mode(i, new_mode, existed);
+    step_end(i, (new_mode == CAMPAIGNS -> E_CAMPAIGN : (new_mode == HOLDS -> E_HOLD : E_REST)))
+}
+
+inline told_yield(i)
+{
+    step_begin(i);
+    yield(i);
+    step_end(i, E_YIELD)
+}
+
+inline told_proof(i, version, gone_in)
+{
+    step_begin(i);
+    proven(i, version, gone_in);
+    step_end(i, E_PROVEN)
+}
+
+/* ---- the two Leases of one candidate ---- */
+
+#if L == 2
+#define MAIN_OF(c) m[IX(c, MAIN)]
+#define STANDBY_OF(c) m[IX(c, STANDBY)]
+#define LED(c) (MAIN_OF(c).state == LEADING)
+#define HELD_STANDBY(c) (STANDBY_OF(c).state == LEADING)
+#define WRITES_MAIN(c) (MAIN_OF(c).state == CLAIMING || MAIN_OF(c).state == RELEASING)
+#define FIRST_IN_LINE(c) (HELD_STANDBY(c) && !giving_up[c])
+#define MAIN_MODE(c) (FIRST_IN_LINE(c) && !LED(c) -> CAMPAIGNS : (LED(c) || WRITES_MAIN(c) -> HOLDS : RESTS))
+#define STANDBY_MODE(c) (LED(c) || MAIN_OF(c).state == RELEASING -> HOLDS : CAMPAIGNS)
+#define WATCHES(i) (LEASE(i) == STANDBY || m[i].mode != RESTS)
+#define LEADS(c) (LED(c) && MAIN_OF(c).gate > 0)
+
+inline forget_watch(i)
+{
+    m[i].watch = 0;
+    m[i].watched = 0;
+    m[i].watch_lags = 0;
+    m[i].event0 = 0;
+    m[i].event1 = 0;
+    m[i].event_late = 0
+}
+
+/* What src/election/standby.c decides after each step of either machine. */
+inline couple_running(c)
+{
+    saw_others[c] = saw_others[c] || (HOLDER(STANDBY_OF(c).known) != 0 && HOLDER(STANDBY_OF(c).known) != c + 1);
+    giving_up[c] = HELD_STANDBY(c) && !LED(c) && !MUT(NO_GIVING_UP) &&
+                   (giving_up[c] || (trouble[c] > 2 * RETRY && STANDBY_OF(c).gate > 0));
+    if
+    :: !HELD_STANDBY(c) || LED(c) -> trouble[c] = 0
+    :: else
+    fi;
+    if
+    :: MAIN_OF(c).mode != MAIN_MODE(c) ->
+        code = MAIN_MODE(c);
+        if
+        :: code == RESTS -> forget_watch(IX(c, MAIN))
+        :: else
+        fi;
+        told_mode(IX(c, MAIN), code, saw_others[c])
+    :: else
+    fi;
+    if
+    :: STANDBY_OF(c).mode != STANDBY_MODE(c) -> code = STANDBY_MODE(c); told_mode(IX(c, STANDBY), code, 0)
+    :: else
+    fi;
+    if
+    :: (LEADS(c) || giving_up[c]) && STANDBY_OF(c).state < RELEASING && HAS_SOMETHING(IX(c, STANDBY)) ->
+        told_yield(IX(c, STANDBY))
+    :: else
+    fi;
+    if
+    :: proof_reference[c] != 0 && HELD_STANDBY(c) && MAIN_OF(c).mode == CAMPAIGNS && MAIN_OF(c).state == FOLLOWING &&
+       !MAIN_OF(c).asleep && MAIN_OF(c).present ->
+        ref = proof_reference[c];
+        wait_in = proof_in[c];
+        proof_reference[c] = 0;
+        proof_in[c] = 0;
+        code = wait_in;
+        told_proof(IX(c, MAIN), ref, code)
+    :: else
+    fi
+}
+
+inline couple(c)
+{
+    if
+    :: RUNS(c) -> couple_running(c)
+    :: else
+    fi
+}
+
+/* The standby record that a claim is about to replace. */
+inline keep_proof(i)
+{
+    if
+    :: LEASE(i) == STANDBY && started_call == CLAIM && HOLDER(m[i].known) != ME(i) ->
+        proof_reference[WHO(i)] = m[i].reference;
+        proof_in[WHO(i)] = (proof_reference[WHO(i)] != 0 && !MUT(PROOF_AT_ONCE) -> m[i].unchanged_in : 0)
+    :: LEASE(i) == STANDBY && started_call == CREATE ->
+        proof_reference[WHO(i)] = 0;
+        proof_in[WHO(i)] = 0
+    :: else
+    fi
+}
+
+inline watch_for_trouble(i, outcome_of_call)
+{
+    if
+    :: LEASE(i) == MAIN && (outcome_of_call == E_FORBIDDEN ||
+                            (m[i].state == CLAIMING && (outcome_of_call == E_REFUSED || outcome_of_call == E_UNKNOWN))) ->
+        trouble[WHO(i)] = (trouble[WHO(i)] == 0 -> 1 : trouble[WHO(i)])
+    :: LEASE(i) == MAIN && m[i].state == CLAIMING && (outcome_of_call == E_OK || outcome_of_call == E_CONFLICT) ->
+        trouble[WHO(i)] = 0
+    :: else
+    fi
+}
+#else
+#define couple(c) skip
+#define WATCHES(i) (m[i].mode != RESTS)
+#endif
+
+/* ---- processes die and start ---- */
+
+inline start(c, l)
+{
+    step_begin(IX(c, l));
+    act_later(IX(c, l), GET, RETRY);
+    step_end(IX(c, l), E_START)
+}
+
+#define RENAMED(c, x) (HOLDER(x) == (c) + 1 -> REC(VERSION(x), GHOST, FORM(x)) : (x))
+
+/* The records that carry the dead process's name belong to nobody who could know them again. */
+inline bury(c, l)
+{
+    rec[l] = RENAMED(c, rec[l]);
+    j = 0;
+    do
+    :: j < N ->
+        m[IX(j, l)].known = RENAMED(c, m[IX(j, l)].known);
+        m[IX(j, l)].answer = RENAMED(c, m[IX(j, l)].answer);
+        m[IX(j, l)].event0 = RENAMED(c, m[IX(j, l)].event0);
+        m[IX(j, l)].event1 = RENAMED(c, m[IX(j, l)].event1);
+        j++
+    :: else -> break
+    od
+}
+
+#if L == 2
+#define FORGET_UNCHANGED(c, l) ; m[IX(c, l)].unchanged_in = 0
+#else
+#define FORGET_UNCHANGED(c, l)
+#endif
+
+inline end_process(c, l)
+{
+    bury(c, l);
+    if
+    :: m[IX(c, l)].phase == ASKED && m[IX(c, l)].call != GET && m[IX(c, l)].stray == NONE ->
+        m[IX(c, l)].stray = m[IX(c, l)].call;
+        m[IX(c, l)].stray_expected = m[IX(c, l)].expected;
+        m[IX(c, l)].stray_reference = m[IX(c, l)].sent_reference;
+        m[IX(c, l)].stray_ghost = 1
+    :: m[IX(c, l)].stray != NONE -> m[IX(c, l)].stray_ghost = 1
+    :: else
+    fi;
+    end_call(IX(c, l));
+    act_never(IX(c, l));
+    close_gate(IX(c, l));
+    m[IX(c, l)].state = LEARNING;
+    m[IX(c, l)].seen = 0;
+    m[IX(c, l)].present = 0;
+    m[IX(c, l)].confirming = 0;
+    m[IX(c, l)].failing = 0;
+    m[IX(c, l)].watch = 0;
+    m[IX(c, l)].known = 0;
+    m[IX(c, l)].reference = 0;
+    m[IX(c, l)].promised_in = 0;
+    m[IX(c, l)].claim_in = 0;
+    m[IX(c, l)].look_age = 0;
+    m[IX(c, l)].unanswered = 0;
+    m[IX(c, l)].unanswered_expected = 0;
+    m[IX(c, l)].watched = 0;
+    m[IX(c, l)].mode = CAMPAIGNS;
+    m[IX(c, l)].asleep = 0;
+    m[IX(c, l)].event0 = 0;
+    m[IX(c, l)].event1 = 0;
+    m[IX(c, l)].reference0 = 0;
+    m[IX(c, l)].reference1 = 0;
+    m[IX(c, l)].event_late = 0;
+    m[IX(c, l)].watch_lags = 0;
+    m[IX(c, l)].stopping = 0;
+    m[IX(c, l)].stop_in = 0;
+    m[IX(c, l)].hold_in = 0;
+    m[IX(c, l)].proof = 0
+    FORGET_UNCHANGED(c, l)
+}
+
+#if L == 2
+#define END_PROCESS(c) end_process(c, MAIN); end_process(c, STANDBY); trouble[c] = 0; giving_up[c] = 0; \
+                       saw_others[c] = 0; proof_reference[c] = 0; proof_in[c] = 0; \
+                       m[IX(c, MAIN)].mode = RESTS; up[c] = 0; paused[c] = 0
+#define START(c) up[c] = 1; m[IX(c, MAIN)].mode = RESTS; start(c, MAIN); start(c, STANDBY)
+#else
+#define END_PROCESS(c) end_process(c, MAIN); up[c] = 0; paused[c] = 0
+#define START(c) up[c] = 1; start(c, MAIN)
+#endif
+
+#include "ranks.pml"
+
+/* After every event of a candidate: what it means for its other Lease, the invariant, and the canonical form of the state. */
+#if L == 2
+#define DONE(c) d_step { couple(c); make_ranks() }; d_step { couple(c); check_gates(); make_canonical() }
+#else
+#define DONE(c) d_step { check_gates(); make_canonical() }
+#endif
+
+inline check_gates()
+{
+    j = 0;
+    v = 0;
+    do
+    :: j < N -> v = v + ACTS(IX(j, MAIN)); j++
+    :: else -> break
+    od;
+    assert(v <= 1) /* never two past the gate */
+}
+
+/* ---- time ---- */
+
+#define WATCH_IS_DUE(i) (L == 2 && !m[i].watch && WATCHES(i) && m[i].state != STOPPED && (IS_PRESENT(rec[LEASE(i)]) || m[i].call == NONE))
+#define FREE(i) (!(m[i].phase == ASKED && m[i].age >= DELAY) && \
+                 (!RUNS(WHO(i)) || \
+                  !(DUE(i) || (m[i].event_late && m[i].event0 != 0) || (m[i].phase == ANSWERED && m[i].age >= DELAY) || \
+                    (m[i].call != NONE && m[i].age >= TIMEOUT) || (m[i].watch_lags && m[i].event0 == 0) || WATCH_IS_DUE(i))))
+#if N * L == 1
+#define ALL_FREE (to_start == 0 && FREE(0))
+#elif N * L == 2
+#define ALL_FREE (to_start == 0 && FREE(0) && FREE(1))
+#elif N * L == 3
+#define ALL_FREE (to_start == 0 && FREE(0) && FREE(1) && FREE(2))
+#elif N * L == 4
+#define ALL_FREE (to_start == 0 && FREE(0) && FREE(1) && FREE(2) && FREE(3))
+#elif N * L == 6
+#define ALL_FREE (to_start == 0 && FREE(0) && FREE(1) && FREE(2) && FREE(3) && FREE(4) && FREE(5))
+#endif
+
+inline count_down(x)
+{
+    if
+    :: x > 0 && x != NEVER -> x--
+    :: else
+    fi
+}
+
+inline age_machine(i, drifts)
+{
+    count_down(m[i].promised_in);
+    count_down(m[i].claim_in);
+    count_down(m[i].act_in);
+    count_down(m[i].stop_in);
+    count_down(m[i].hold_in);
+#if L == 2
+    count_down(m[i].unchanged_in);
+#endif
+    if
+    :: m[i].gate > 0 && drifts && !m[i].drifted -> m[i].drifted = 1
+    :: m[i].gate > 0 && !(drifts && !m[i].drifted) -> m[i].gate--
+    :: else
+    fi;
+    if
+    :: m[i].gate == 0 -> m[i].drifted = 0
+    :: else
+    fi;
+    if
+    :: m[i].call != NONE && m[i].age < D -> m[i].age++
+    :: else
+    fi;
+    if
+    :: m[i].unanswered > 0 && m[i].unanswered < D + 1 -> m[i].unanswered++
+    :: else
+    fi;
+    if
+    :: m[i].seen && !m[i].watched && m[i].look_age < LONG_AGO -> m[i].look_age++
+    :: else
+    fi;
+    m[i].event_late = (m[i].event0 != 0)
+}
+
+inline count_leaderless()
+{
+    v = 0;
+    used = 0;
+    j = 0;
+    do
+    :: j < N ->
+        v = v + ACTS(IX(j, MAIN));
+        used = used || (RUNS(j) && !DENIED(IX(j, MAIN)) && m[IX(j, MAIN)].state != STOPPED && (L == 2 || m[IX(j, MAIN)].mode == CAMPAIGNS));
+        j++
+    :: else -> break
+    od;
+    leaderless = (v > 0 || !used -> 0 : (leaderless + 1));
+    assert(leaderless <= bound); /* a lost leader is always replaced */
+    assert(!led || v == 1); /* who leads once, undisturbed, leads for ever */
+    led = (undisturbed && v == 1)
+}
+
+inline tick(drifts)
+{
+    printf("TICK drift %d, main Lease %d\n", drifts, rec[MAIN]);
+    rank = 0;
+    do
+    :: rank < N * L -> age_machine(rank, drifts); rank++
+    :: else -> break
+    od;
+#if L == 2
+    rank = 0;
+    do
+    :: rank < N ->
+        count_down(proof_in[rank]);
+        if
+        :: trouble[rank] > 0 && trouble[rank] < 9 -> trouble[rank]++
+        :: else
+        fi;
+        rank++
+    :: else -> break
+    od;
+#endif
+    count_leaderless();
+    check_gates();
+    make_canonical()
+}
+
+proctype clock()
+{
+    do
+    :: d_step { ALL_FREE -> tick(0) }
+    :: d_step { ALL_FREE -> tick(1) }
+    od
+}
+
+/* ---- a candidate and its messages ---- */
+
+#define BUSY(i) (m[i].phase == ASKED || (RUNS(WHO(i)) && (m[i].phase == ANSWERED || (m[i].watch && m[i].event0 != 0))))
+#if N * L == 1
+#define ANY_BUSY(limit) ((limit) > 0 && BUSY(0))
+#elif N * L == 2
+#define ANY_BUSY(limit) (((limit) > 0 && BUSY(0)) || ((limit) > 1 && BUSY(1)))
+#elif N * L == 3
+#define ANY_BUSY(limit) (((limit) > 0 && BUSY(0)) || ((limit) > 1 && BUSY(1)) || ((limit) > 2 && BUSY(2)))
+#elif N * L == 4
+#define ANY_BUSY(limit) (((limit) > 0 && BUSY(0)) || ((limit) > 1 && BUSY(1)) || ((limit) > 2 && BUSY(2)) || ((limit) > 3 && BUSY(3)))
+#elif N * L == 6
+#define ANY_BUSY(limit) (((limit) > 0 && BUSY(0)) || ((limit) > 1 && BUSY(1)) || ((limit) > 2 && BUSY(2)) || \
+                         ((limit) > 3 && BUSY(3)) || ((limit) > 4 && BUSY(4)) || ((limit) > 5 && BUSY(5)))
+#endif
+#define IN_TURN(i) (!prompt || !ANY_BUSY(i))
+#define QUIET (!prompt || !ANY_BUSY(N * L))
+
+#define NEWS(i) \
+    :: d_step { RUNS(c) && DUE(i) && QUIET -> step_begin(i); step_end(i, E_TIMER) } \
+    :: d_step { m[i].phase == ASKED && IN_TURN(i) -> serve(i) } \
+    :: d_step { RUNS(c) && m[i].phase == ANSWERED && IN_TURN(i) -> answered(i) } \
+    :: d_step { RUNS(c) && m[i].call != NONE && m[i].age >= TIMEOUT -> timed_out(i) } \
+    :: d_step { RUNS(c) && m[i].watch && m[i].event0 != 0 && IN_TURN(i) -> deliver(i) } \
+    :: d_step { RUNS(c) && m[i].watch_lags && m[i].event0 == 0 -> watch_down(i) } \
+    :: d_step { QUIET && RUNS(c) && !m[i].watch && WATCHES(i) && m[i].state != STOPPED && \
+                (IS_PRESENT(rec[LEASE(i)]) || m[i].call == NONE) -> watch_up(i) } \
+    :: d_step { m[i].stray != NONE && QUIET -> serve_stray(i) }
+
+#define LOSSES(i) \
+    :: d_step { MAY(LOSE) && m[i].phase == ASKED && (m[i].call == GET || m[i].stray == NONE) -> \
+                FAULT; m[i].phase = LOST; \
+                if \
+                :: m[i].call != GET -> \
+                    m[i].stray = m[i].call; \
+                    m[i].stray_expected = m[i].expected; \
+                    m[i].stray_reference = m[i].sent_reference \
+                :: else \
+                fi } \
+    :: d_step { MAY(LOSE) && m[i].phase == ANSWERED -> FAULT; m[i].phase = LOST; m[i].answer = 0; \
+                m[i].answer_reference = 0; m[i].outcome = OK }
 
 proctype candidate(byte c)
 {
-    byte k, m, late;
-    bool was_note;
+    atomic { d_step { QUIET -> to_start--; START(c) }; DONE(c) };
     do
-    :: atomic { alive[c] && LOOKS(IX(c, 0)) -> observe(IX(c, 0)) }
-    :: atomic { alive[c] && ACTS(c, IX(c, 0)) -> act(IX(c, 0)) }
-    :: atomic { alive[c] && call[IX(c, 0)] != IDLE && call_state[IX(c, 0)] == ON_ITS_WAY -> execute(IX(c, 0)) }
-    :: atomic { alive[c] && call[IX(c, 0)] != IDLE && call_state[IX(c, 0)] != ON_ITS_WAY -> answer(IX(c, 0)) }
-#if L == 2
-    :: atomic { alive[c] && LOOKS(IX(c, 1)) -> observe(IX(c, 1)) }
-    /* Nobody's gate depends on it, so a call for it is one step; late or lost, it is a step that is not taken. */
-    :: atomic { alive[c] && ACTS(c, IX(c, 1)) -> act(IX(c, 1)); execute(IX(c, 1)); answer(IX(c, 1)) }
-#endif
-    /* A newer version is seen while a call is under way: the watch does not wait for it. */
-    :: atomic { alive[c] && call[IX(c, 0)] != IDLE && !fresh[IX(c, 0)] && call_state[IX(c, 0)] != DONE -> observe(IX(c, 0)) }
-    /* faults */
-    :: atomic { !calm && faults_left > 0 && alive[c] && call[IX(c, 0)] != IDLE -> /* request or answer is lost */
-        faults_left--; forget_call(IX(c, 0)); fresh[IX(c, 0)] = false }
-    :: atomic { !calm && faults_left > 0 && alive[c] -> faults_left--; alive[c] = false; forget() } /* crash */
-    :: atomic { !calm && !alive[c] -> alive[c] = true } /* another process starts in its place */
-    :: atomic { !calm && faults_left > 0 && alive[c] && leads[IX(c, MAIN)] && call[IX(c, MAIN)] == IDLE && fresh[IX(c, MAIN)] ->
-        faults_left--; /* yield, or stop and start again */
-        leads[IX(c, MAIN)] = false;
-#ifndef MUT_RELEASE_WITH_OPEN_GATE
-        gate[IX(c, MAIN)] = 0;
-#endif
-        rests[c] = true; rest_age[c] = 0;
-        send(IX(c, MAIN), RELEASE) }
-    od
-}
-
-/* Somebody with kubectl. */
-proctype hand()
-{
-    byte k;
-    do
-    :: atomic { !calm && faults_left > 0 && present[MAIN] -> faults_left--; written(MAIN); present[MAIN] = false; holder[MAIN] = NOBODY; released[MAIN] = false }
-    :: atomic { !calm && faults_left > 0 && present[MAIN] && holder[MAIN] != NOBODY -> faults_left--; written(MAIN); holder[MAIN] = NOBODY; released[MAIN] = false }
-    od
-}
-
-inline grow_old(who)
-{
-    l = 0;
-    do
-    :: l < L ->
-        OLDER(age[IX(who, l)]);
-        waits[IX(who, l)] = false;
-        if
-        :: call[IX(who, l)] != IDLE -> OLDER(call_age[IX(who, l)])
-        :: else
-        fi;
-#ifdef MUT_FLAG
-        skip;
-#else
-        if
-        :: gate[IX(who, l)] > 0 ->
-            gate[IX(who, l)]--;
-            if
-            :: gate[IX(who, l)] == 0 && !seen_present[IX(who, l)] -> leads[IX(who, l)] = false
-            :: else
-            fi
-        :: else
-        fi;
-#endif
-        l++
-    :: else -> break
-    od;
-    l = 0;
+    :: atomic {
     if
-    :: rests[who] ->
-        OLDER(rest_age[who]);
-        if
-        :: rest_age[who] == D -> rests[who] = false; rest_age[who] = 0; failures[who] = 0
-        :: else
-        fi
-    :: else
-    fi
+    NEWS(IX(c, MAIN))
+#if L == 2
+    NEWS(IX(c, STANDBY))
+#endif
+    LOSSES(IX(c, MAIN))
+#if L == 2
+    LOSSES(IX(c, STANDBY))
+#endif
+    :: d_step { MAY(REFUSE) && m[IX(c, MAIN)].phase == ASKED ->
+                FAULT; m[IX(c, MAIN)].phase = ANSWERED; m[IX(c, MAIN)].outcome = REFUSED }
+    :: d_step { MAY(FORBID) && m[IX(c, MAIN)].phase == ASKED ->
+                FAULT; m[IX(c, MAIN)].phase = ANSWERED; m[IX(c, MAIN)].outcome = FORBIDDEN }
+    :: d_step { QUIET && MAY(WATCH) && RUNS(c) && m[IX(c, MAIN)].watch -> FAULT; watch_down(IX(c, MAIN)) }
+    :: d_step { QUIET && MAY(PAUSE) && RUNS(c) -> FAULT; printf("PAUSE %d\n", c); paused[c] = 1 }
+    :: d_step { QUIET && paused[c] -> printf("RESUME %d\n", c); paused[c] = 0; leaderless = 0 }
+    :: d_step { QUIET && MAY(CRASH) && up[c] -> FAULT; printf("CRASH %d\n", c); END_PROCESS(c) }
+    :: d_step { QUIET && MAY(STOP) && RUNS(c) && m[IX(c, MAIN)].state != STOPPED && !m[IX(c, MAIN)].stopping ->
+                FAULT; step_begin(IX(c, MAIN)); stop(IX(c, MAIN));
+                step_end(IX(c, MAIN), E_STOP) }
+    :: d_step { RUNS(c) && m[IX(c, MAIN)].state == STOPPED -> END_PROCESS(c); leaderless = 0 }
+    /* A process that starts when the Lease is gone knows nothing of the one who still counts on it: a known limit. */
+    :: d_step { QUIET && !up[c] && (IS_PRESENT(rec[MAIN]) || rec[MAIN] == 0) -> leaderless = 0; START(c) }
+    :: d_step { QUIET && MAY(YIELD) && RUNS(c) && m[IX(c, MAIN)].state != STOPPED ->
+                FAULT; told_yield(IX(c, MAIN)) }
+    :: d_step { QUIET && MAY(HOLD) && (prompt || N == 1) && RUNS(c) && m[IX(c, MAIN)].mode == CAMPAIGNS ->
+                FAULT; told_mode(IX(c, MAIN), HOLDS, 0) }
+    :: d_step { QUIET && MAY(HOLD) && RUNS(c) && m[IX(c, MAIN)].mode == CAMPAIGNS && m[IX(c, MAIN)].state != STOPPED ->
+                FAULT; m[IX(c, MAIN)].watch = 0; m[IX(c, MAIN)].watched = 0; m[IX(c, MAIN)].watch_lags = 0;
+                m[IX(c, MAIN)].event0 = 0; m[IX(c, MAIN)].event1 = 0; m[IX(c, MAIN)].event_late = 0;
+                told_mode(IX(c, MAIN), RESTS, 0) }
+    :: d_step { L == 1 && RUNS(c) && m[IX(c, MAIN)].mode != CAMPAIGNS ->
+                leaderless = 0; told_mode(IX(c, MAIN), CAMPAIGNS, 0) }
+    /* Somebody has seen that the process of this record has ended, and says so, sooner or later. */
+    :: d_step { HAS(PROOF) && RUNS(c) && m[IX(c, MAIN)].proof == 0 && m[IX(c, MAIN)].present &&
+                HOLDER(m[IX(c, MAIN)].known) == GHOST ->
+                m[IX(c, MAIN)].proof = VERSION(m[IX(c, MAIN)].known) }
+    :: d_step { RUNS(c) && m[IX(c, MAIN)].proof != 0 ->
+                ref = m[IX(c, MAIN)].proof; m[IX(c, MAIN)].proof = 0; told_proof(IX(c, MAIN), ref, 0) }
+    fi;
+    DONE(c) }
+    od
 }
 
-#define DUE_OF(c) (alive[c] && (DUE(c, IX(c, 0)) || (L == 2 && DUE(c, IX(c, L - 1)))))
-#if N == 2
-#define ANY_DUE (DUE_OF(0) || DUE_OF(1))
-#else
-#define ANY_DUE (DUE_OF(0) || DUE_OF(1) || DUE_OF(2))
-#endif
+/* ---- hands ---- */
 
-proctype time()
+#define KNOWS(i) (up[WHO(i)] && m[i].seen && m[i].call != CREATE && m[i].stray != CREATE)
+#define ALL_KNOW (KNOWS(IX(0, MAIN)) && KNOWS(IX(N / 2, MAIN)) && KNOWS(IX(N - 1, MAIN)))
+
+proctype hands()
 {
-    byte c, l;
     do
-    :: atomic { !calm -> calm = true }
-    :: atomic { !(calm && ANY_DUE) ->
-        do
-        :: c < N ->
-            if
-            :: !alive[c]
-#ifdef SLOW_CLOCK
-            :: alive[c] && since_skip[c] == D -> since_skip[c] = 0 /* its clock stands still for one unit of D + 1 */
+#if L == 1
+    /* Known limits: a Lease that comes and goes again before a late watch or the next read shows it is not noticed; and a creation
+     * that is under way cannot say that it knows of none. */
+    :: d_step { MAY(HAND) && !deleted_once && IS_PRESENT(rec[MAIN]) && ALL_KNOW ->
+                FAULT; deleted_once = 1; store(MAIN, 0, ABSENT, 0); make_canonical() }
+    :: d_step { MAY(HAND) && HOLDER(rec[MAIN]) != 0 ->
+                FAULT; store(MAIN, 0, CLEARED, 0); make_canonical() }
+    :: d_step { MAY(HAND) && HOLDER(rec[MAIN]) != 0 && FORM(rec[MAIN]) == HELD ->
+                FAULT; store(MAIN, HOLDER(rec[MAIN]), EDITED, 0); make_canonical() }
+#else
+    /* On the standby Lease, whatever and whenever: two may believe that they stand by, and still only one leads. */
+    :: d_step { QUIET && MAY(HAND) && IS_PRESENT(rec[STANDBY]) -> FAULT; store(STANDBY, 0, ABSENT, 0); make_canonical() }
+    :: d_step { QUIET && MAY(HAND) && HOLDER(rec[STANDBY]) != 0 -> FAULT; store(STANDBY, 0, CLEARED, 0); make_canonical() }
+    :: d_step { QUIET && MAY(HAND) && HOLDER(rec[STANDBY]) != 0 && FORM(rec[STANDBY]) == HELD ->
+                FAULT; store(STANDBY, HOLDER(rec[STANDBY]), EDITED, rec_reference); make_canonical() }
 #endif
-            :: alive[c] ->
-#ifdef SLOW_CLOCK
-                OLDER(since_skip[c]);
-#endif
-                grow_old(c)
-            fi;
-            c++
-        :: else -> break
-        od;
-        c = 0;
-        if
-        :: calm && SOMEBODY && !LED -> without++; assert(without <= BOUND)
-        :: else -> without = 0
-        fi }
     od
 }
 
 init
 {
-    byte n;
+    c_code {
+        mutation = setting("MUTATION");
+        collecting = setting("COLLECTING");
+        undisturbed = setting("UNDISTURBED");
+        faults = setting("FAULTS");
+        D = setting("DURATION");
+        DELAY = setting("DELAY");
+        prompt = setting("PROMPT");
+        bound = setting("BOUND");
+        RENEWAL = setting("RENEWAL");
+        now.budget = setting("BUDGET");
+    };
     atomic {
-        n = 0;
+        denied = (HAS(DENY) -> 0 : N);
+        byte k = 0;
         do
-        :: n < N * L -> seen_holder[n] = NOBODY; n++
-        :: else -> break
+        :: k < N -> run candidate(k); k++
+        :: else -> k = 0; break
         od;
-        n = 0;
-        do
-        :: n < L -> holder[n] = NOBODY; n++
-        :: else -> break
-        od;
-        n = 0;
-        do
-        :: n < N -> alive[n] = true; run candidate(n); n++
-        :: else -> break
-        od;
-        run hand();
-        run time();
-        n = 0
+        run clock();
+        run hands()
     }
 }

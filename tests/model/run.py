@@ -1,14 +1,17 @@
 #!/usr/bin/python3
-"""Checks the model of the election (election.pml) with Spin.
+"""Checks the model of the election with Spin.
 
-  run.py            what `make test` runs: seconds for each
-  run.py --long     larger ones as well: minutes and gigabytes
-  run.py --only X   those whose name contains X
+  run.py            what `make test` runs: all properties, all mutations, both with few faults
+  run.py --long     these and runs with more states; minutes and gigabytes
+  run.py --only X   runs and mutations whose name contains X
+  run.py --rows     prints the rows that the model takes instead of comparing them with transitions.txt
 
-A run passes if Spin has searched the whole state space and found no error. A mutation breaks one rule of the protocol, and passes if Spin
-refutes it. The last line is `N passed, N failed`.
+Each run is a number of candidates, Leases and faults. A run passes if Spin has searched all of it and found no error; a mutation, which
+breaks one rule of the machine, passes if Spin refutes it. A trail of an error stays in build/model/NAME; `--replay NAME` prints it.
+The last line is `N passed, N failed`.
 """
 import argparse
+import concurrent.futures
 import os
 import re
 import shutil
@@ -16,85 +19,233 @@ import subprocess
 import sys
 import time
 
+import table
+
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 WORK = os.path.join(os.path.dirname(os.path.dirname(FOLDER)), "build", "model")
-MODEL = os.path.join(FOLDER, "election.pml")
+WORKERS = 2
+MEMORY_MB = 1900        # of one run; two are never near it together
+MEMORY_LONG_MB = 12000
+PROPERTIES = ["never two past the gate", "a lost leader is always replaced", "time can always go on", "every step is in the table"]
+# In the order of election.pml.
+FAULTS = ["lose", "refuse", "watch", "pause", "crash", "stop", "yield", "hold", "hand", "deny", "proof", "forbid"]
 
-ONE = {"L": 1, "D": 3}
-TWO = {"L": 2, "D": 2, "DELAY": 0}
+
+class Run:
+    """Candidates, Leases, the kinds of faults and how many of them; times in units."""
+
+    def __init__(self, candidates, leases, faults, budget, bound, duration=4, delay=1, undisturbed=0, prompt=0, renewal=1):
+        self.shape = (candidates, leases)
+        mask = sum(1 << FAULTS.index(name) for name in faults.split())
+        self.environment = {"FAULTS": mask, "BUDGET": budget, "BOUND": bound, "DURATION": duration, "DELAY": delay,
+                            "UNDISTURBED": undisturbed, "PROMPT": prompt, "RENEWAL": renewal}
+
+
+ALL = "lose refuse watch pause crash stop yield hold hand"
 RUNS = {
-    "one Lease, faults": {**ONE, "FAULTS": 2},
-    "one Lease, clocks of different rates": {"L": 1, "D": 4, "FAULTS": 0, "SLOW_CLOCK": 1},
-    "three candidates": {"N": 3, "L": 1, "D": 2, "DELAY": 0, "FAULTS": 0},
-    "standby's Lease": {**TWO, "FAULTS": 0},
-    "standby's Lease, one that may not lead": {**TWO, "FAULTS": 0, "DENIED": 1, "BOUND": 10},
+    "hand-over": Run(2, 1, "stop", 1, 12, undisturbed=1),
+    "one candidate, any three faults": Run(1, 1, ALL + " forbid", 3, 20),
+    "any one fault": Run(2, 1, ALL, 1, 12),
+    "pauses, ends and hands, prompt": Run(2, 1, "pause yield watch hold hand stop", 3, 16, delay=0, prompt=1),
+    "pauses and refusals, prompt": Run(2, 1, "forbid pause stop watch", 4, 16, delay=0, prompt=1),
+    "any two faults, prompt": Run(2, 1, ALL + " proof", 2, 14, duration=5, delay=0, prompt=1, renewal=2),
+    "two and a standby": Run(2, 2, "lose refuse watch pause crash yield hand", 2, 12, duration=3, delay=0, prompt=1),
+    "two and a standby, hands": Run(2, 2, "watch hand pause", 3, 14, duration=3, delay=0, prompt=1),
+    "leader and standby die": Run(3, 2, "crash", 2, 6, duration=3, delay=0, prompt=1),
+    "three, and hands on the standby": Run(3, 2, "crash hand", 2, 9, duration=3, delay=0, prompt=1),
+    "a standby that is not permitted": Run(3, 2, "crash deny", 1, 12, duration=3, delay=0, prompt=1),
 }
 LONG_RUNS = {
-    "one Lease, more faults": {**ONE, "FAULTS": 3},
-    "three candidates, a fault": {"N": 3, "L": 1, "D": 2, "DELAY": 0, "FAULTS": 1},
-    "standby's Lease, a fault": {**TWO, "FAULTS": 1},
+    "ends and losses": Run(2, 1, "lose stop yield hand", 2, 12, delay=0),
+    "slow and dead": Run(2, 1, "lose pause crash proof", 1, 12),
+    "three, one fault": Run(3, 1, ALL, 1, 12, delay=0, prompt=1),
+    "two and a standby, slow": Run(2, 2, "crash", 1, 12, delay=0),
+    "three and a standby": Run(3, 2, "crash pause yield", 2, 9, duration=3, delay=0, prompt=1),
+    "three and a standby, losses": Run(3, 2, "lose crash pause", 2, 9, duration=3, delay=0, prompt=1),
 }
-# Flag that breaks a rule: the run that must refute it, what must be violated.
-GATE, LED = "two past the gate", "nobody leads for too long"
-MUTATIONS = {
-    "MUT_FLAG": ({**ONE, "FAULTS": 1}, GATE),
-    "MUT_DEADLINE_FROM_ANSWER": ({**ONE, "FAULTS": 1}, GATE),
-    "MUT_CREATE_AT_ONCE": ({**ONE, "FAULTS": 1}, GATE),
-    "MUT_CLEARED_IS_FREE": ({**ONE, "FAULTS": 1}, GATE),
-    "MUT_NO_VERSION_CHECK": ({**ONE, "FAULTS": 1}, GATE),
-    "MUT_RELEASE_WITH_OPEN_GATE": ({**ONE, "FAULTS": 1}, GATE),
-    "MUT_NO_MARGIN": (RUNS["one Lease, clocks of different rates"], GATE),
-    "MUT_PROOF_WITHOUT_VERSION": ({**TWO, "FAULTS": 1}, GATE),
-    "MUT_NEVER_GIVES_UP": (RUNS["standby's Lease, one that may not lead"], LED),
-}
+ONE_CRASH = Run(2, 2, "crash", 1, 6, duration=3, delay=0)
+# In the order of machine.pml: (name, run that refutes it, what is broken)
+MUTATIONS = [
+    ("FLAG_GATE", Run(2, 1, "pause", 1, 12), "the gate is a flag that the candidate clears itself"),
+    ("NO_MARGIN", Run(2, 1, "lose", 1, 12), "no margin for clocks of different rates"),
+    ("RESPONSE_DEADLINE", Run(2, 1, "lose", 1, 12), "the gate counts from the answer"),
+    ("FOREIGN_IGNORED", Run(2, 1, "pause", 1, 12), "no stop at another name in a newer version"),
+    ("LATE_EVENT", RUNS["hand-over"], "an older watch event counts as another holder"),
+    ("CREATE_AT_ONCE", Run(2, 1, "hand", 1, 12), "a Lease that went away is created at once"),
+    ("CLEARED_IS_FREE", Run(2, 1, "hand", 1, 12), "a holder that was removed by hand frees the Lease"),
+    ("EDITED_COUNTS", Run(2, 1, "hand", 1, 12), "a duration that was shortened by hand shortens the wait"),
+    ("NO_PRECONDITION", Run(2, 1, "lose", 1, 12), "writes without the version that they are based on"),
+    ("LATE_NOT_FOUND", Run(2, 1, "hand", 1, 12), "a read that found nothing outweighs what the watch has shown meanwhile"),
+    ("YIELD_UNSEEN", Run(2, 1, "yield deny", 1, 12), "after a yield nobody looks for a Lease that was never seen"),
+    ("OLD_PROOF", Run(2, 1, "crash proof", 1, 12), "a proof counts for a later version, too"),
+    ("PROOF_AT_ONCE", ONE_CRASH, "what a released standby Lease says counts as if it had run out"),
+    ("NO_GIVING_UP", Run(3, 2, "crash deny", 1, 12, duration=3, delay=0, prompt=1), "a standby that cannot claim keeps its place"),
+    ("ANSWERED_BY_READ", Run(2, 1, "lose", 1, 12), "a read that shows an unanswered write counts from when it was itself sent"),
+    ("RELEASE_WITH_OPEN_GATE", Run(2, 1, "stop", 1, 12), "the Lease is released by one who may still act"),
+]
 
 
-def search(name, flags, memory_mb):
-    """(what is violated or None, states, megabytes, whether all was searched, output)"""
-    folder = os.path.join(WORK, re.sub(r"\W+", "-", name))
+def build(shape, memory_mb=MEMORY_MB):
+    """The checker for so many candidates and Leases; returns its folder, or raises with the tools' words."""
+    folder = os.path.join(WORK, "candidates-%d-leases-%d" % shape)
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    defines = [f"-D{key}={value}" for key, value in flags.items()]
-    for command in (["spin", "-a", *defines, MODEL],
-                    ["gcc", "-O1", "-w", "-DSAFETY", "-DCOLLAPSE", "-DVECTORSZ=2048", f"-DMEMLIM={memory_mb}", "-o", "pan", "pan.c"]):
+    for file in os.listdir(FOLDER):
+        if file.endswith(".pml"):
+            shutil.copy(os.path.join(FOLDER, file), folder)
+    table.write_header(table.load(), os.path.join(folder, "transitions.h"))
+    for command in (["spin", "-DN=%d" % shape[0], "-DL=%d" % shape[1], "-a", "election.pml"],
+                    ["gcc", "-O1", "-w", "-DSAFETY", "-DNOREDUCE", "-DCOLLAPSE", "-DVECTORSZ=2048", f"-DMEMLIM={memory_mb}",
+                     "-o", "pan", "pan.c"]):
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-        if done.returncode != 0:
-            return "the model itself", 0, 0, False, done.stdout + done.stderr
-    output = subprocess.run(["./pan", "-m3000000", "-w25"], cwd=folder, capture_output=True, text=True).stdout
-    violated = re.search(r"^pan:1: (.*)", output, re.M)
-    what = None
-    if violated:
-        what = LED if "without" in violated.group(1) else GATE if "gate" in violated.group(1) else violated.group(1)
-    states = re.search(r"(\d+) states, stored", output)
-    megabytes = re.search(r"([\d.]+)\s+total actual memory usage", output)
-    whole = "errors: 0" in output and not re.search(r"max search depth too small|out of memory|Search not completed", output)
-    return what, int(states.group(1)) if states else 0, float(megabytes.group(1)) if megabytes else 0, whole, output
+        text = done.stdout + done.stderr
+        if done.returncode != 0 or "Error:" in text:
+            raise RuntimeError(f"{' '.join(command)}: {text.strip()}")
+    return folder
+
+
+class Result:
+    def __init__(self, output, seconds):
+        self.output = output
+        self.seconds = seconds
+        number = lambda pattern: float(m.group(1)) if (m := re.search(pattern, output)) else 0.0
+        self.states = int(number(r"(\d+) states, stored"))
+        self.memory_mb = number(r"([\d.]+)\s+total actual memory usage")
+        self.errors = re.findall(r"pan:\d+: (.*?) \(at depth", output)
+        self.complete = bool(re.search(r"errors: 0", output)) and "Search not completed" not in output and \
+            "max search depth too small" not in output
+        self.rows = {int(i) for i in re.findall(r"^ROW (\d+)", output, re.M)}
+
+
+def search(name, run, mutation=0, collecting=0, depth=3000000, more=()):
+    """Runs the checker, in a folder of its own, where the trail of an error stays."""
+    folder = os.path.join(WORK, re.sub(r"\W+", "-", name))
+    os.makedirs(folder, exist_ok=True)
+    for file in os.listdir(folder):
+        if file.endswith(".trail") and "-r" not in more:
+            os.remove(os.path.join(folder, file))
+    pan = os.path.join(WORK, "candidates-%d-leases-%d" % run.shape, "pan")
+    environment = {**os.environ, **{key: str(value) for key, value in run.environment.items()},
+                   "MUTATION": str(mutation), "COLLECTING": str(collecting)}
+    start = time.monotonic()
+    done = subprocess.run([pan, f"-m{depth}", "-w22", *more], cwd=folder, capture_output=True, text=True, env=environment)
+    return Result(done.stdout + done.stderr, time.monotonic() - start)
+
+
+def show(name, result, note):
+    print(f"model {name}: {result.states} states, {result.memory_mb:.0f} MB, {result.seconds:.1f} s{note}")
+    sys.stdout.flush()
+
+
+class Count:
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def add(self, passed, failed):
+        self.passed += passed
+        self.failed += failed
+
+
+def check_run(name, run, count, rows):
+    """One check for each property: a search ends at the first that is broken, so an error fails that one and passes none. The long runs
+    take steps that the others do not; they do not make the table."""
+    is_long = name in LONG_RUNS
+    result = search(name, run, collecting=int(is_long))
+    rows |= result.rows
+    if result.complete:
+        show(name, result, "")
+        count.add(len(PROPERTIES) - is_long, 0)
+        return
+    show(name, result, f": FAILED: {'; '.join(result.errors) or 'not searched to the end'}")
+    if not result.errors:
+        print(result.output[-2000:])
+    count.add(0, 1)
+
+
+def check_mutation(number, name, run, why, count):
+    result = search(name, run, number, collecting=1)
+    refuted = [e for e in result.errors if "assertion violated" in e]
+    show(name, result, f": refuted, {refuted[0]} ({why})" if refuted else f": FAILED: not refuted ({why})")
+    count.add(int(bool(refuted)), int(not refuted))
+
+
+def check_rows(rows, count):
+    """The model must take every row: one that it never takes would let a trace pass that the model does not have."""
+    known = {table.index_of(row): row for row in table.load()}
+    missing = sorted(set(known) - rows)
+    for index in missing:
+        print(f"model: no run takes the row: {table.format_row(known[index])}")
+    print(f"model: {len(known)} rows of transitions.txt, {len(known) - len(missing)} taken")
+    count.add(int(not missing), int(bool(missing)))
+
+
+def print_rows(runs):
+    rows = set()
+    for name, run in runs.items():
+        result = search(name, run, collecting=1)
+        print(f"{name}: {result.states} states {result.errors}", file=sys.stderr)
+        rows |= result.rows
+    for row in sorted((table.row_of(index) for index in rows), key=lambda r: [c.index(w) for w, c in zip(r, table.COLUMNS)]):
+        print(table.format_row(row))
+
+
+def replay(name):
+    """The trail in words: STEP lines become `machine: row`; a record is version * 32 + holder * 4 + form."""
+    cases = [(n, run, 0) for n, run in {**RUNS, **LONG_RUNS}.items()] + [(n, run, i) for i, (n, run, _) in enumerate(MUTATIONS, 1)]
+    _, run, mutation = next(case for case in cases if case[0] == name)
+    for line in search(name, run, mutation, 1, more=["-r", "-n"]).output.split("\n"):
+        match = re.match(r"\s*STEP (\d+) ((?:\d+ ){7})(.*)", line)
+        if match:
+            row = [column[int(n)] for n, column in zip(match.group(2).split(), table.COLUMNS)]
+            line = f"machine {match.group(1)}: {table.format_row(row)}  {match.group(3)}"
+        if not re.match(r"\s*(ROW|D_STEP)", line):
+            print(line.strip())
+
+
+def build_all(shapes, memory_mb, count):
+    """True if all could be built."""
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        for task in [pool.submit(build, shape, memory_mb) for shape in sorted(shapes)]:
+            try:
+                task.result()
+            except (RuntimeError, OSError, table.TableError) as error:
+                print(f"model: FAILED to build: {error}")
+                count.add(0, 1)
+    return count.failed == 0
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    if shutil.which("spin") is None:
+        print("spin is not installed: Debian's package spin, or `make deps-test`\n0 passed, 1 failed")
+        return 1
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--only", default="")
+    parser.add_argument("--rows", action="store_true")
+    parser.add_argument("--replay", metavar="NAME")
     options = parser.parse_args()
-    if shutil.which("spin") is None:
-        print("spin is not installed (Debian package spin; `make deps-test`)\n0 passed, 1 failed")
-        return 1
-    passed = failed = 0
-    cases = [(name, flags, None) for name, flags in {**RUNS, **(LONG_RUNS if options.long else {})}.items()]
-    cases += [(name, {**flags, name: 1}, expected) for name, (flags, expected) in MUTATIONS.items()]
-    for name, flags, expected in cases:
-        if options.only not in name:
-            continue
-        start = time.monotonic()
-        what, states, megabytes, whole, output = search(name, flags, 16000 if options.long else 1900)
-        good = what == expected and (whole or expected is not None)
-        said = what or ("holds" if whole else "not searched to the end")
-        print(f"{'ok    ' if good else 'FAILED'} {name}: {said}; {states} states, {megabytes:.0f} MB, {time.monotonic() - start:.1f} s", flush=True)
-        if not good:
-            print(output[-3000:])
-        passed, failed = passed + good, failed + (not good)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    if options.replay:
+        return replay(options.replay)
+    runs = {**RUNS, **(LONG_RUNS if options.long else {})}
+    runs = {name: run for name, run in runs.items() if options.only in name}
+    mutations = [(i, *mutation) for i, mutation in enumerate(MUTATIONS, 1) if options.only in mutation[0]]
+    count = Count()
+    rows = set()
+    start = time.monotonic()
+    shapes = {run.shape for run in runs.values()} | {run.shape for _, _, run, _ in mutations}
+    if build_all(shapes, MEMORY_LONG_MB if options.long else MEMORY_MB, count) and options.rows:
+        return print_rows(runs)
+    if count.failed == 0:
+        with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+            tasks = [pool.submit(check_run, name, run, count, rows) for name, run in runs.items()]
+            tasks += [pool.submit(check_mutation, *mutation, count) for mutation in mutations]
+            for task in tasks:
+                task.result()
+        if not options.only:
+            check_rows(rows, count)
+    print(f"model: {time.monotonic() - start:.0f} s")
+    print(f"{count.passed} passed, {count.failed} failed")
+    return 1 if count.failed else 0
 
 
 if __name__ == "__main__":

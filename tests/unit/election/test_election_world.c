@@ -14,6 +14,7 @@
 
 #include "base/map.h"
 #include "election/election.h"
+#include "tests/model/step_trace.h"
 
 #define MS INT64_C(1000000)
 #define SECOND (1000 * MS)
@@ -157,15 +158,10 @@ static void feed(struct world *w, int who, struct election_event event)
     struct candidate *c = &w->c[who];
     struct election_actions out;
     event.random = roll(w, UINT64_MAX);
+    struct election before = c->machine;
     election_step(&c->machine, &event, local_ns(w, c), &out);
-    if (w->trace) {
-        printf("%8" PRId64 " ms c%d %s event %d outcome %d v%" PRIu64 " holder %d call %d ->",
-               w->now_ns / MS, who, election_state_name(c->machine.state), (int)event.kind,
-               (int)event.outcome, event.lease.version, (int)event.lease.holder, (int)out.call);
-        for (size_t i = 0; i < out.report_count; i++)
-            printf(" r%d", (int)out.reports[i]);
-        printf(" gate %" PRId64 "\n", (c->machine.gate_ns - local_ns(w, c)) / MS);
-    }
+    if (w->trace)
+        step_trace_print(stdout, who, &before, &event, &c->machine, out.call, local_ns(w, c));
     if (out.cancel)
         c->call_serial++;
     if (out.call != CALL_NONE) {
@@ -559,7 +555,8 @@ static void run_world(uint64_t seed, bool trace, struct totals *totals)
 static void test_random_worlds(void **state)
 {
     uint64_t first = *(uint64_t *)*state;
-    const char *wanted = getenv("WORLDS"); /* more of them than the default */
+    const char *wanted = getenv("WORLDS");              /* more of them than the default */
+    bool trace = first != 0 || getenv("TRACE") != NULL; /* for check_trace.py */
     uint64_t count = 1;
     if (first == 0) {
         count = WORLD_COUNT;
@@ -569,7 +566,7 @@ static void test_random_worlds(void **state)
     struct totals totals = {.yields = 0};
     printf("seeds %" PRIu64 " to %" PRIu64 "\n", first, first + count - 1);
     for (uint64_t seed = first; seed < first + count; seed++)
-        run_world(seed, count == 1, &totals);
+        run_world(seed, trace, &totals);
     printf("%d yields of a leader, %d claims by proof\n", totals.yields, totals.claims_by_proof);
     assert_true(count < 100 || (totals.yields > 0 && totals.claims_by_proof > 0));
 }

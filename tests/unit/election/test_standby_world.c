@@ -15,6 +15,7 @@
 
 #include "base/map.h"
 #include "election/standby.h"
+#include "tests/model/step_trace.h"
 
 #define MS INT64_C(1000000)
 #define SECOND (1000 * MS)
@@ -238,17 +239,11 @@ static void raw_step(struct world *w, int who, int lease, struct election_event 
     struct side *s = &r->side[lease];
     struct election_actions out;
     event.random = roll(w, UINT64_MAX);
+    struct election before = s->machine;
     election_step(&s->machine, &event, local_ns(w, r), &out);
-    if (w->trace) {
-        printf("%8" PRId64 " ms r%d %s %s event %d outcome %d v%" PRIu64 " holder %d call %d ->",
-               w->now_ns / MS, who, lease == MAIN ? "MAIN   " : "STANDBY",
-               election_state_name(s->machine.state), (int)event.kind, (int)event.outcome,
-               event.lease.version, (int)event.lease.holder, (int)out.call);
-        for (size_t i = 0; i < out.report_count; i++)
-            printf(" r%d", (int)out.reports[i]);
-        printf(" gate %" PRId64 " wake %" PRId64 "\n", (s->machine.gate_ns - local_ns(w, r)) / MS,
-               out.wake_ns == INT64_MAX ? -1 : (out.wake_ns - local_ns(w, r)) / MS);
-    }
+    if (w->trace)
+        step_trace_print(stdout, 2 * who + lease, &before, &event, &s->machine, out.call,
+                         local_ns(w, r));
     if (out.cancel)
         s->call_serial++;
     if (out.call != CALL_NONE)
@@ -783,7 +778,8 @@ static void run_world(uint64_t seed, bool trace, struct totals *totals)
 static void test_random_worlds(void **state)
 {
     uint64_t first = *(uint64_t *)*state;
-    const char *wanted = getenv("WORLDS"); /* more of them than the default */
+    const char *wanted = getenv("WORLDS");              /* more of them than the default */
+    bool trace = first != 0 || getenv("TRACE") != NULL; /* for check_trace.py */
     uint64_t count = 1;
     if (first == 0) {
         count = WORLD_COUNT;
@@ -793,7 +789,7 @@ static void test_random_worlds(void **state)
     struct totals totals = {.proofs = 0};
     printf("seeds %" PRIu64 " to %" PRIu64 "\n", first, first + count - 1);
     for (uint64_t seed = first; seed < first + count; seed++)
-        run_world(seed, count == 1, &totals);
+        run_world(seed, trace, &totals);
     printf("%d terms, %d proofs, %d standbys gave up; at most %" PRId64
            " ms without a leader after the faults\n",
            totals.terms, totals.proofs, totals.given_up, totals.longest_ns / MS);

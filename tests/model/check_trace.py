@@ -1,0 +1,55 @@
+#!/usr/bin/python3
+"""Checks the steps of real election machines against the model's transitions.
+
+  check_trace.py [FILE ...]      (or standard input)
+
+Lines of the form `step WHO STATE CALL GATE EVENT -> STATE CALL GATE` (step_trace.h) are looked at, all others passed over. Each must
+be a row of transitions.txt, or a timer that changes nothing (the model's time has no moments in which nothing is due). Exits 1 with
+the first steps that are not, or if there is no step at all.
+"""
+import collections
+import sys
+
+import table
+
+SHOWN_MAX = 20
+
+
+def is_stutter(row):
+    """A timer after which everything is as before; the gate may have closed by itself between the two looks, never opened."""
+    return row[3] == "timer" and row[0] == row[4] and row[5] == "none" and row[2] == row[6]
+
+
+def check(lines, rows, taken, errors):
+    """Counts the rows taken; appends (number, text) of each step that the model does not have. Returns the number of steps."""
+    known = set(rows)
+    steps = 0
+    for number, line in enumerate(lines, 1):
+        if not line.startswith("step "):
+            continue
+        steps += 1
+        words = line.replace("->", " ").split()[2:]
+        row = tuple(words)
+        if row in known:
+            taken[row] += 1
+        elif not (len(row) == len(table.COLUMNS) and is_stutter(row)):
+            errors.append((number, line.strip()))
+    return steps
+
+
+def main(paths):
+    rows = table.load()
+    taken = collections.Counter()
+    errors = []
+    steps = 0
+    for path in paths or ["-"]:
+        with (sys.stdin if path == "-" else open(path, encoding="utf-8")) as file:
+            steps += check(file, rows, taken, errors)
+    for number, text in errors[:SHOWN_MAX]:
+        print(f"line {number}: the model has no such step: {text}")
+    print(f"{steps} steps, {len(taken)} of {len(rows)} rows taken, {len(errors)} steps that the model does not have")
+    return 1 if errors or steps == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
