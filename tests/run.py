@@ -120,9 +120,9 @@ def stage_unit(tally, folder):
         list(pool.map(lambda test: run_program(folder, test, tally), tests))
 
 
-def stage_model(tally, worlds=250):
-    """The model of the election, and its mutations, searched by Spin; then the steps of the program's machine in random worlds, each of
-    which the model must have."""
+def stage_model(tally, worlds=250, seeds=300):
+    """The model of the election, and its mutations, searched by Spin; then the steps of the program's machine in random worlds and in the
+    simulation, each of which the model must have."""
     status, output = run([PYTHON, "tests/model/run.py"], 1200)
     counts = re.search(r"^(\d+) passed, (\d+) failed$", output, re.M)
     passed, failed = (int(counts.group(1)), int(counts.group(2))) if counts else (0, 1)
@@ -130,16 +130,18 @@ def stage_model(tally, worlds=250):
         show_failure("model", output)
         failed = max(failed, 1)
     tally.add("model", passed, failed)
-    for name in ("election", "standby"):
-        program = f"tests/unit/election_test_{name}_world"
+    world = "tests/unit/election_test_{}_world"
+    for name, program, command in [("election worlds", world.format("election"), f"TRACE=1 WORLDS={worlds} {{}}"),
+                                   ("standby worlds", world.format("standby"), f"TRACE=1 WORLDS={worlds} {{}}"),
+                                   ("the simulation", "tests/sim/sim_steps", f"{{}} --seeds {seeds}")]:
         traced = f"set -e; make -s build/plain/build.ninja; ninja -C build/plain {program} >/dev/null; trace=$(mktemp); " \
-                 f"trap 'rm -f $trace' EXIT; TRACE=1 WORLDS={worlds} build/plain/{program} >$trace; {PYTHON} tests/model/check_trace.py $trace"
+                 f"trap 'rm -f $trace' EXIT; {command.format('build/plain/' + program)} >$trace; {PYTHON} tests/model/check_trace.py $trace"
         status, output = run(["sh", "-c", traced], 600)
         if status != 0:
-            show_failure(f"steps of {name} worlds", output)
+            show_failure(f"steps of {name}", output)
         else:
-            print(f"model: {name} worlds: {output.strip().splitlines()[-1]}")
-        tally.add(f"steps of {name} worlds", int(status == 0), int(status != 0))
+            print(f"model: {name}: {output.strip().splitlines()[-1]}")
+        tally.add(f"steps of {name}", int(status == 0), int(status != 0))
 
 
 def stage_house(tally):

@@ -4,8 +4,8 @@
   check_trace.py [FILE ...]      (or standard input)
 
 Lines of the form `step WHO STATE CALL GATE EVENT -> STATE CALL GATE` (step_trace.h) are looked at, all others passed over. Each must
-be a row of transitions.txt, or a timer that changes nothing (the model's time has no moments in which nothing is due). Exits 1 with
-the first steps that are not, or if there is no step at all.
+be a row of transitions.txt, or change nothing at a moment that the model does not have: a timer before anything is due, news for a
+machine that has stopped. Exits 1 with the first steps that are not, or if there is no step at all.
 """
 import collections
 import sys
@@ -16,8 +16,9 @@ SHOWN_MAX = 20
 
 
 def is_stutter(row):
-    """A timer after which everything is as before; the gate may have closed by itself between the two looks, never opened."""
-    return row[3] == "timer" and row[0] == row[4] and row[5] == "none" and row[2] == row[6]
+    """A timer after which everything is as before, or anything that does nothing to a machine that has stopped."""
+    unchanged = row[0] == row[4] and row[5] == "none" and row[2] == row[6]
+    return unchanged and (row[3] == "timer" or row[0] == "stopped")
 
 
 def check(lines, rows, taken, errors):

@@ -668,7 +668,9 @@ inline proven(i, version, gone_in)
 inline settle(i)
 {
     if
-    :: STOP_DUE(i) -> finish_release(i, 0)
+    :: STOP_DUE(i) -> /* woken late: what this step was about to start is not started at all */
+        started_call = NONE;
+        finish_release(i, 0)
     :: else
     fi;
     if /* who rests asks nothing */

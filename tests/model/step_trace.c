@@ -19,6 +19,8 @@ static const char *kind_text(const struct election *before, const struct electio
     enum { MINE, EDITED, OTHER, CLEARED, RELEASED };
     if (lease->holder == HOLDER_ME)
         return names[lease->duration_ns < before->config.duration_ns ? EDITED : MINE];
+    if (lease->holder == HOLDER_TWIN && before->config.may_take_back)
+        return names[RELEASED]; /* our own dead predecessor: free for us, at once */
     if (lease->holder != HOLDER_NONE)
         return names[OTHER];
     return names[lease->released || lease->pristine ? RELEASED : CLEARED];
