@@ -136,6 +136,14 @@ static int64_t poll_delay_ns(const struct election *m)
     return m->config.poll_ns - spread_ns / 2 + (int64_t)(m->random % (uint64_t)(spread_ns + 1));
 }
 
+/* Between the answers of two reads without a watch, if each takes all the time that a call has; and a bit, for a busy machine. */
+static int64_t longest_gap_ns(const struct election *m)
+{
+    int64_t call_ns =
+        m->config.call_timeout_ns > 0 ? m->config.call_timeout_ns : m->config.retry_period_ns;
+    return m->config.retry_period_ns + call_ns + m->config.retry_period_ns / 2;
+}
+
 /* Is knowledge as new as that of one who watches, or reads once in a retry period? */
 static bool looked_lately(const struct election *m, int64_t now_ns)
 {
@@ -289,8 +297,8 @@ static void observe_absent(struct election *m, int64_t now_ns, struct election_a
     bool was_present = m->seen && m->present;
     m->present = false;
     bool watched_since = m->watch_up && m->absent_ns >= m->watch_up_ns;
-    bool unsure =
-        m->seen && !watched_since && now_ns - m->absent_ns > m->config.retry_period_ns * 3 / 2;
+    /* A slow server is no gap: else each answer would begin the wait anew, and nobody would ever create it. */
+    bool unsure = m->seen && !watched_since && now_ns - m->absent_ns > longest_gap_ns(m);
     if (was_present)
         report(out, REPORT_GONE);
     if (was_present ||

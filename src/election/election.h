@@ -35,6 +35,7 @@ struct election_config {
     int64_t retry_period_ns;
     int64_t margin_ns;        /* safety margin of the gate */
     int64_t stagger_ns;       /* this candidate's delay behind an expiry, so that not all claim at once */
+    int64_t call_timeout_ns;  /* after so long a call ends as unknown; 0: the retry period */
     int64_t poll_ns;          /* between reads where there is no watch, give or take a fifth; 0: the retry period */
     bool may_take_back;       /* a holder with our identity and another incarnation is our own dead predecessor */
     bool release;             /* give the Lease up on stop */

@@ -92,6 +92,7 @@ static void configure(struct elector *e, const struct elector_config *c)
     e->machine.config.duration_ns = c->lease_duration_ns;
     e->machine.config.renew_deadline_ns = c->renew_deadline_ns;
     e->machine.config.retry_period_ns = c->retry_period_ns;
+    e->machine.config.call_timeout_ns = e->request_timeout_ns;
     e->machine.config.margin_ns = c->safety_margin_ns;
     e->machine.config.release = c->release_on_shutdown;
     e->machine.config.keep = c->keep_on_outage && e->main == NULL;

@@ -332,6 +332,52 @@ static void test_without_a_watch_it_reads(void **state)
     assert_int_equal(out.call, CALL_GET);
 }
 
+/* Each answer takes nearly as long as a call may, and that is no reason to think that the Lease was there in between. */
+static void test_slow_reads_of_a_missing_lease_do_not_begin_the_wait_anew(void **state)
+{
+    (void)state;
+    struct election m;
+    election_init(&m, &config);
+    step(&m, EVENT_START, START);
+    struct election_actions out = step(&m, EVENT_WATCH_DOWN, START);
+    int64_t now_ns = out.wake_ns;
+    assert_int_equal(step(&m, EVENT_TIMER, now_ns).call, CALL_GET);
+    out = done(&m, CALL_OK, lease_of(HOLDER_OTHER, 5), now_ns);
+    int64_t gone_ns = 0;
+    for (int reads = 0; out.call != CALL_CREATE; reads++) {
+        assert_true(reads < 9); /* one that finds it gone, and those of a duration */
+        now_ns = out.call == CALL_GET ? now_ns : out.wake_ns;
+        if (out.call != CALL_GET)
+            assert_int_equal(step(&m, EVENT_TIMER, now_ns).call, CALL_GET);
+        now_ns += 1900 * MS;
+        out = done(&m, CALL_NOT_FOUND, (struct election_lease){0}, now_ns);
+        gone_ns = gone_ns == 0 ? now_ns : gone_ns;
+    }
+    assert_true(now_ns >= gone_ns + DURATION);
+}
+
+/* But a gap of two slow reads is one. */
+static void test_a_gap_between_reads_of_a_missing_lease_begins_the_wait_anew(void **state)
+{
+    (void)state;
+    struct election_config slow = config;
+    slow.call_timeout_ns = 5 * SECOND; /* longer than the retry period */
+    for (int is_gap = 0; is_gap < 2; is_gap++) {
+        struct election m;
+        election_init(&m, &slow);
+        step(&m, EVENT_START, START);
+        struct election_actions out = step(&m, EVENT_WATCH_DOWN, START);
+        assert_int_equal(step(&m, EVENT_TIMER, out.wake_ns).call, CALL_GET);
+        done(&m, CALL_OK, lease_of(HOLDER_OTHER, 5), START + SECOND);
+        assert_int_equal(step(&m, EVENT_TIMER, START + 3 * SECOND).call, CALL_GET);
+        done(&m, CALL_NOT_FOUND, (struct election_lease){0}, START + 4 * SECOND);
+        assert_int_equal(step(&m, EVENT_TIMER, START + 6 * SECOND).call, CALL_GET);
+        int64_t now_ns = START + (is_gap ? 13 : 11) * SECOND;
+        done(&m, CALL_NOT_FOUND, (struct election_lease){0}, now_ns);
+        assert_int_equal(m.claim_at_ns, (is_gap ? now_ns : START + 4 * SECOND) + DURATION);
+    }
+}
+
 static void test_late_read_does_not_undo_what_the_watch_has_shown(void **state)
 {
     (void)state;
@@ -523,6 +569,8 @@ int main(void)
         cmocka_unit_test(test_missing_permission_is_said_once_and_retried),
         cmocka_unit_test(test_twin_is_waited_out_unless_it_is_known_dead),
         cmocka_unit_test(test_without_a_watch_it_reads),
+        cmocka_unit_test(test_slow_reads_of_a_missing_lease_do_not_begin_the_wait_anew),
+        cmocka_unit_test(test_a_gap_between_reads_of_a_missing_lease_begins_the_wait_anew),
         cmocka_unit_test(test_late_read_does_not_undo_what_the_watch_has_shown),
         cmocka_unit_test(test_read_of_a_restored_server_is_believed),
         cmocka_unit_test(test_stop_releases_at_once),
