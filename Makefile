@@ -3,7 +3,7 @@ PYTHON := /usr/bin/python3
 NINJA := ninja
 CONFIG ?=
 
-.PHONY: all run test test-long soak sim sim-mutations model model-long quick plain debug asan fuzz check format bench-failover bench-k8s-cluster bench-kymastats bench-tick clean deps deps-test
+.PHONY: all run test test-long soak sim sim-steps sim-mutations model model-long quick plain debug asan fuzz check format bench-failover bench-k8s-cluster bench-kymastats bench-tick clean deps deps-test
 
 all: build/release/build.ninja
 	$(NINJA) -C build/release src/baton kubesim/kubesim
@@ -49,6 +49,13 @@ sim: build/plain/build.ninja
 	@build/plain/tests/sim/sim --first $(FIRST) --seeds $(SEEDS) --minutes $(or $(MINUTES),60)
 
 # Each mutation of the code must be noticed within 200 seeds.
+# The same worlds, and each step of their election machines must be one of the model's (docs/election.md)
+sim-steps: build/plain/build.ninja
+	@$(NINJA) -C build/plain tests/sim/sim tests/sim/sim_steps >/dev/null
+	@rm -f build/plain/steps
+	@STEPS=build/plain/steps build/plain/tests/sim/sim_steps --first $(FIRST) --seeds $(SEEDS) --minutes $(or $(MINUTES),60)
+	@$(PYTHON) tests/model/check_trace.py build/plain/steps
+
 sim-mutations: build/plain/build.ninja
 	@$(NINJA) -C build/plain tests/sim/sim >/dev/null
 	@$(PYTHON) tests/sim/mutations.py

@@ -120,9 +120,9 @@ def stage_unit(tally, folder):
         list(pool.map(lambda test: run_program(folder, test, tally), tests))
 
 
-def stage_model(tally, worlds=250, seeds=300):
-    """The model of the election, and its mutations, searched by Spin; then the steps of the program's machine in random worlds and in the
-    simulation, each of which the model must have."""
+def stage_model(tally, worlds=250):
+    """The model of the election, and its mutations, searched by Spin; then the steps of the program's machine in random worlds, each of
+    which the model must have. (The simulation's steps: stage_simulation.)"""
     status, output = run([PYTHON, "tests/model/run.py"], 1200)
     counts = re.search(r"^(\d+) passed, (\d+) failed$", output, re.M)
     passed, failed = (int(counts.group(1)), int(counts.group(2))) if counts else (0, 1)
@@ -130,18 +130,16 @@ def stage_model(tally, worlds=250, seeds=300):
         show_failure("model", output)
         failed = max(failed, 1)
     tally.add("model", passed, failed)
-    world = "tests/unit/election_test_{}_world"
-    for name, program, command in [("election worlds", world.format("election"), f"TRACE=1 WORLDS={worlds} {{}}"),
-                                   ("standby worlds", world.format("standby"), f"TRACE=1 WORLDS={worlds} {{}}"),
-                                   ("the simulation", "tests/sim/sim_steps", f"{{}} --seeds {seeds}")]:
-        traced = f"set -e; make -s build/plain/build.ninja; ninja -C build/plain {program} >/dev/null; trace=$(mktemp); " \
-                 f"trap 'rm -f $trace' EXIT; {command.format('build/plain/' + program)} >$trace; {PYTHON} tests/model/check_trace.py $trace"
+    for name in ("election", "standby"):
+        program = f"tests/unit/election_test_{name}_world"
+        traced = f"set -e; make -s build/plain/build.ninja; ninja -C build/plain {program} >/dev/null; trace=$(mktemp); trap 'rm -f $trace' EXIT; " \
+                 f"TRACE=1 WORLDS={worlds} build/plain/{program} >$trace; {PYTHON} tests/model/check_trace.py $trace"
         status, output = run(["sh", "-c", traced], 600)
         if status != 0:
-            show_failure(f"steps of {name}", output)
+            show_failure(f"steps of {name} worlds", output)
         else:
-            print(f"model: {name}: {output.strip().splitlines()[-1]}")
-        tally.add(f"steps of {name}", int(status == 0), int(status != 0))
+            print(f"model: {name} worlds: {output.strip().splitlines()[-1]}")
+        tally.add(f"steps of {name} worlds", int(status == 0), int(status != 0))
 
 
 def stage_house(tally):
@@ -184,13 +182,15 @@ def stage_fuzz(tally, seconds=4):
 
 
 def stage_simulation(tally, seeds=2000):
-    """Simulated hours, the same traces again in another order, and mutations that must be noticed."""
+    """Simulated hours, whose steps the model must have; the same traces again in another order; mutations that must be noticed."""
     sim = os.path.join(ROOT, "build", "plain", "tests", "sim", "sim")
-    status, output = run(["make", "--no-print-directory", "sim", f"SEEDS={seeds}"], 1200)
-    print("simulation: " + " ".join(output.strip().split("\n")[-2:]))
+    status, output = run(["make", "--no-print-directory", "sim-steps", f"SEEDS={seeds}"], 1200)
+    print("simulation: " + " ".join(output.strip().split("\n")[-3:]))
     if status != 0:
         show_failure("simulation", output)
     tally.add("simulation", int(status == 0), int(status != 0))
+    known = re.search(r"^\d+ steps, .*, 0 that the model does not have$", output, re.M) is not None
+    tally.add("steps of the simulation", int(known), int(not known))
     traces = [re.search(r"all traces (\w+)", run([sim, "--seeds", "40", "--jobs", jobs], 300)[1]) for jobs in ("1", "2", "1")]
     same = all(traces) and len({found.group(1) for found in traces}) == 1
     if not same:

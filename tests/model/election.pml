@@ -6,13 +6,16 @@
  *
  * Time moves when nothing that is due now is left undone: a running candidate's timers, messages and watch events that have
  * been under way for as long as they may. So everything happens within its bound, in any order. What goes beyond a bound is a
- * fault, and of those each run allows a number:
+ * fault, and of those each run allows a number (with `late` there is no bound until a moment that Spin chooses: whatever could happen
+ * may wait for any time, which is a pause, a slow server or a watch that hangs, any number of them):
  *   pause     a candidate does nothing until it is resumed, which may be never; its clock goes on
  *   crash     it forgets everything; a request on its way still arrives; another process may start in its place
- *   lose      a request or an answer never arrives; a lost request may also arrive at any later time (STRAY)
+ *   lose      a request or an answer never arrives; a lost request may also arrive at any later time (STRAY), and of several that are
+ *             based on the same version any one
  *   refuse, forbid   the server answers an error, or that this is not permitted, and has done nothing
  *   watch     a watch breaks; it may stay away for any time
- *   hand      somebody deletes the Lease (with L == 2 the standby one), clears its holder, or shortens the recorded duration
+ *   hand      somebody deletes the main Lease, clears its holder, or shortens the recorded duration
+ *   standby-hand   the same with the standby Lease
  *   stop, yield, hold   a planned end, a hand-over on purpose, a time without claims
  *   deny      one candidate may not write the main Lease (no fault that is counted: from the beginning)
  *   proof     somebody notices that the process behind a record is dead, and says so, sooner or later (the same)
@@ -44,6 +47,7 @@
 /* What run.py gives in the environment; the same for all of a run. */
 hidden byte mutation, collecting, undisturbed;
 hidden byte prompt; /* messages take no time, and arrive in a fixed order: fewer states, for three candidates with two Leases */
+hidden byte late; /* at first anything may take any time */
 hidden short faults;
 hidden byte D;     /* lease duration */
 hidden byte DELAY; /* of request and answer together, and of a watch event */
@@ -64,6 +68,7 @@ hidden byte RENEWAL; /* between renewals */
 #define DENY 512
 #define PROOF 1024
 #define FORBID 2048
+#define STANDBY_HAND 4096
 #define HAS(kind) ((faults & kind) != 0)
 
 c_decl {
@@ -99,6 +104,8 @@ byte proof_reference[N]; /* the version of the main Lease that the replaced stan
 byte proof_in[N];     /* nobody has written it since D before then */
 #endif
 bit led;
+bit calm; /* with `late`: not any more */
+#define ANYTHING_LATE (late && !calm)
 
 #define RUNS(c) (up[c] && !paused[c])
 #define MAY(kind) (budget > 0 && HAS(kind))
@@ -183,7 +190,7 @@ inline serve_stray(i)
     if
     :: (m[i].stray == CREATE && !IS_PRESENT(rec[LEASE(i)])) ||
        (m[i].stray != CREATE && IS_PRESENT(rec[LEASE(i)]) && !STALE(LEASE(i), m[i].stray_expected)) ->
-        v = (m[i].stray_ghost -> GHOST : ME(i));
+        v = (m[i].stray_ghost || (MUT(FORGETFUL_HAND) && m[i].call > GET) -> GHOST : ME(i));
         if
         :: m[i].stray == RELEASE -> store(LEASE(i), 0, RELEASED, m[i].stray_reference)
         :: else -> store(LEASE(i), v, HELD, m[i].stray_reference)
@@ -199,6 +206,23 @@ inline forget_stray(i)
     m[i].stray_expected = 0;
     m[i].stray_reference = 0;
     m[i].stray_ghost = 0
+}
+
+/* Two writes that do the same, whichever of them arrives: the second one to arrive is refused. */
+#define IS_LIKE_STRAY(i) (!m[i].stray_ghost && m[i].stray_expected == m[i].expected && m[i].stray_reference == m[i].sent_reference && \
+                          (m[i].stray == CREATE) == (m[i].call == CREATE) && (m[i].stray == RELEASE) == (m[i].call == RELEASE))
+#define CAN_STRAY(i) (m[i].call == GET || m[i].stray == NONE || IS_LIKE_STRAY(i))
+
+inline stray_away(i)
+{
+    m[i].phase = LOST;
+    if
+    :: m[i].call != GET ->
+        m[i].stray = m[i].call;
+        m[i].stray_expected = m[i].expected;
+        m[i].stray_reference = m[i].sent_reference
+    :: else
+    fi
 }
 
 /* ---- what reaches a candidate ---- */
@@ -327,109 +351,7 @@ inline told_proof(i, version, gone_in)
     step_end(i, E_PROVEN)
 }
 
-/* ---- the two Leases of one candidate ---- */
-
-#if L == 2
-#define MAIN_OF(c) m[IX(c, MAIN)]
-#define STANDBY_OF(c) m[IX(c, STANDBY)]
-#define LED(c) (MAIN_OF(c).state == LEADING)
-#define HELD_STANDBY(c) (STANDBY_OF(c).state == LEADING)
-#define WRITES_MAIN(c) (MAIN_OF(c).state == CLAIMING || MAIN_OF(c).state == RELEASING)
-#define FIRST_IN_LINE(c) (HELD_STANDBY(c) && !giving_up[c])
-#define MAIN_MODE(c) (FIRST_IN_LINE(c) && !LED(c) -> CAMPAIGNS : (LED(c) || WRITES_MAIN(c) -> HOLDS : RESTS))
-#define STANDBY_MODE(c) (LED(c) || MAIN_OF(c).state == RELEASING -> HOLDS : CAMPAIGNS)
-#define WATCHES(i) (LEASE(i) == STANDBY || m[i].mode != RESTS)
-#define LEADS(c) (LED(c) && MAIN_OF(c).gate > 0)
-
-inline forget_watch(i)
-{
-    m[i].watch = 0;
-    m[i].watched = 0;
-    m[i].watch_lags = 0;
-    m[i].event0 = 0;
-    m[i].event1 = 0;
-    m[i].event_late = 0
-}
-
-/* What src/election/standby.c decides after each step of either machine. */
-inline couple_running(c)
-{
-    saw_others[c] = saw_others[c] || (HOLDER(STANDBY_OF(c).known) != 0 && HOLDER(STANDBY_OF(c).known) != c + 1);
-    giving_up[c] = HELD_STANDBY(c) && !LED(c) && !MUT(NO_GIVING_UP) &&
-                   (giving_up[c] || (trouble[c] > 2 * RETRY && STANDBY_OF(c).gate > 0));
-    if
-    :: !HELD_STANDBY(c) || LED(c) -> trouble[c] = 0
-    :: else
-    fi;
-    if
-    :: MAIN_OF(c).mode != MAIN_MODE(c) ->
-        code = MAIN_MODE(c);
-        if
-        :: code == RESTS -> forget_watch(IX(c, MAIN))
-        :: else
-        fi;
-        told_mode(IX(c, MAIN), code, saw_others[c])
-    :: else
-    fi;
-    if
-    :: STANDBY_OF(c).mode != STANDBY_MODE(c) -> code = STANDBY_MODE(c); told_mode(IX(c, STANDBY), code, 0)
-    :: else
-    fi;
-    if
-    :: (LEADS(c) || giving_up[c]) && STANDBY_OF(c).state < RELEASING && HAS_SOMETHING(IX(c, STANDBY)) ->
-        told_yield(IX(c, STANDBY))
-    :: else
-    fi;
-    if
-    :: proof_reference[c] != 0 && HELD_STANDBY(c) && MAIN_OF(c).mode == CAMPAIGNS && MAIN_OF(c).state == FOLLOWING &&
-       !MAIN_OF(c).asleep && MAIN_OF(c).present ->
-        ref = proof_reference[c];
-        wait_in = proof_in[c];
-        proof_reference[c] = 0;
-        proof_in[c] = 0;
-        code = wait_in;
-        told_proof(IX(c, MAIN), ref, code)
-    :: else
-    fi
-}
-
-inline couple(c)
-{
-    if
-    :: RUNS(c) -> couple_running(c)
-    :: else
-    fi
-}
-
-/* The standby record that a claim is about to replace. */
-inline keep_proof(i)
-{
-    if
-    :: LEASE(i) == STANDBY && started_call == CLAIM && HOLDER(m[i].known) != ME(i) ->
-        proof_reference[WHO(i)] = m[i].reference;
-        proof_in[WHO(i)] = (proof_reference[WHO(i)] != 0 && !MUT(PROOF_AT_ONCE) -> m[i].unchanged_in : 0)
-    :: LEASE(i) == STANDBY && started_call == CREATE ->
-        proof_reference[WHO(i)] = 0;
-        proof_in[WHO(i)] = 0
-    :: else
-    fi
-}
-
-inline watch_for_trouble(i, outcome_of_call)
-{
-    if
-    :: LEASE(i) == MAIN && (outcome_of_call == E_FORBIDDEN ||
-                            (m[i].state == CLAIMING && (outcome_of_call == E_REFUSED || outcome_of_call == E_UNKNOWN))) ->
-        trouble[WHO(i)] = (trouble[WHO(i)] == 0 -> 1 : trouble[WHO(i)])
-    :: LEASE(i) == MAIN && m[i].state == CLAIMING && (outcome_of_call == E_OK || outcome_of_call == E_CONFLICT) ->
-        trouble[WHO(i)] = 0
-    :: else
-    fi
-}
-#else
-#define couple(c) skip
-#define WATCHES(i) (m[i].mode != RESTS)
-#endif
+#include "standby.pml"
 
 /* ---- processes die and start ---- */
 
@@ -611,7 +533,7 @@ inline count_leaderless()
         j++
     :: else -> break
     od;
-    leaderless = (v > 0 || !used -> 0 : (leaderless + 1));
+    leaderless = (v > 0 || !used || ANYTHING_LATE -> 0 : (leaderless + 1));
     assert(leaderless <= bound); /* a lost leader is always replaced */
     assert(!led || v == 1); /* who leads once, undisturbed, leads for ever */
     led = (undisturbed && v == 1)
@@ -646,8 +568,9 @@ inline tick(drifts)
 proctype clock()
 {
     do
-    :: d_step { ALL_FREE -> tick(0) }
-    :: d_step { ALL_FREE -> tick(1) }
+    :: d_step { ALL_FREE || ANYTHING_LATE -> tick(0) }
+    :: d_step { !late && ALL_FREE -> tick(1) }
+    :: d_step { ANYTHING_LATE && to_start == 0 -> calm = 1; budget = 0 }
     od
 }
 
@@ -673,7 +596,7 @@ proctype clock()
     :: d_step { RUNS(c) && DUE(i) && QUIET -> step_begin(i); step_end(i, E_TIMER) } \
     :: d_step { m[i].phase == ASKED && IN_TURN(i) -> serve(i) } \
     :: d_step { RUNS(c) && m[i].phase == ANSWERED && IN_TURN(i) -> answered(i) } \
-    :: d_step { RUNS(c) && m[i].call != NONE && m[i].age >= TIMEOUT -> timed_out(i) } \
+    :: d_step { RUNS(c) && m[i].call != NONE && m[i].phase != ASKED && m[i].age >= TIMEOUT -> timed_out(i) } \
     :: d_step { RUNS(c) && m[i].watch && m[i].event0 != 0 && IN_TURN(i) -> deliver(i) } \
     :: d_step { RUNS(c) && m[i].watch_lags && m[i].event0 == 0 -> watch_down(i) } \
     :: d_step { QUIET && RUNS(c) && !m[i].watch && WATCHES(i) && m[i].state != STOPPED && \
@@ -681,15 +604,8 @@ proctype clock()
     :: d_step { m[i].stray != NONE && QUIET -> serve_stray(i) }
 
 #define LOSSES(i) \
-    :: d_step { MAY(LOSE) && m[i].phase == ASKED && (m[i].call == GET || m[i].stray == NONE) -> \
-                FAULT; m[i].phase = LOST; \
-                if \
-                :: m[i].call != GET -> \
-                    m[i].stray = m[i].call; \
-                    m[i].stray_expected = m[i].expected; \
-                    m[i].stray_reference = m[i].sent_reference \
-                :: else \
-                fi } \
+    :: d_step { MAY(LOSE) && m[i].phase == ASKED && CAN_STRAY(i) -> FAULT; stray_away(i) } \
+    :: d_step { ANYTHING_LATE && m[i].phase == ASKED && m[i].age >= TIMEOUT && CAN_STRAY(i) -> stray_away(i) } \
     :: d_step { MAY(LOSE) && m[i].phase == ANSWERED -> FAULT; m[i].phase = LOST; m[i].answer = 0; \
                 m[i].answer_reference = 0; m[i].outcome = OK }
 
@@ -744,29 +660,32 @@ proctype candidate(byte c)
 
 /* ---- hands ---- */
 
-#define KNOWS(i) (up[WHO(i)] && m[i].seen && m[i].call != CREATE && m[i].stray != CREATE)
-#define ALL_KNOW (KNOWS(IX(0, MAIN)) && KNOWS(IX(N / 2, MAIN)) && KNOWS(IX(N - 1, MAIN)))
+#if L == 1
+#define KNOWS(c) (up[c] && m[IX(c, MAIN)].seen && m[IX(c, MAIN)].call != CREATE && m[IX(c, MAIN)].stray != CREATE)
+#else
+#define KNOWS(c) (up[c] && (m[IX(c, MAIN)].seen || saw_others[c]) && m[IX(c, MAIN)].call != CREATE && m[IX(c, MAIN)].stray != CREATE)
+#endif
+#define ALL_KNOW (KNOWS(0) && KNOWS(N / 2) && KNOWS(N - 1))
 
 proctype hands()
 {
     do
-#if L == 1
     /* Known limits: a Lease that comes and goes again before a late watch or the next read shows it is not noticed; and a creation
      * that is under way cannot say that it knows of none. */
-    :: d_step { MAY(HAND) && IS_PRESENT(rec[MAIN]) && (limits || (!deleted_once && ALL_KNOW)) ->
+    :: d_step { MAY(HAND) && (L == 1 || QUIET) && IS_PRESENT(rec[MAIN]) && (limits || (!deleted_once && ALL_KNOW)) ->
                 FAULT; deleted_once = 1; store(MAIN, 0, ABSENT, 0); make_canonical() }
-    :: d_step { MAY(HAND) && HOLDER(rec[MAIN]) != 0 ->
+    :: d_step { MAY(HAND) && (L == 1 || QUIET) && HOLDER(rec[MAIN]) != 0 ->
                 FAULT; store(MAIN, 0, CLEARED, 0); make_canonical() }
     /* The form of a release, by hand, is a release: others would lead beside one who does not see it in time. */
     :: d_step { N == 1 && MAY(HAND) && HOLDER(rec[MAIN]) != 0 ->
                 FAULT; store(MAIN, 0, RELEASED, 0); make_canonical() }
-    :: d_step { MAY(HAND) && HOLDER(rec[MAIN]) != 0 && FORM(rec[MAIN]) == HELD ->
+    :: d_step { MAY(HAND) && (L == 1 || QUIET) && HOLDER(rec[MAIN]) != 0 && FORM(rec[MAIN]) == HELD ->
                 FAULT; store(MAIN, HOLDER(rec[MAIN]), EDITED, 0); make_canonical() }
-#else
+#if L == 2
     /* On the standby Lease, whatever and whenever: two may believe that they stand by, and still only one leads. */
-    :: d_step { QUIET && MAY(HAND) && IS_PRESENT(rec[STANDBY]) -> FAULT; store(STANDBY, 0, ABSENT, 0); make_canonical() }
-    :: d_step { QUIET && MAY(HAND) && HOLDER(rec[STANDBY]) != 0 -> FAULT; store(STANDBY, 0, CLEARED, 0); make_canonical() }
-    :: d_step { QUIET && MAY(HAND) && HOLDER(rec[STANDBY]) != 0 && FORM(rec[STANDBY]) == HELD ->
+    :: d_step { QUIET && MAY(STANDBY_HAND) && IS_PRESENT(rec[STANDBY]) -> FAULT; store(STANDBY, 0, ABSENT, 0); make_canonical() }
+    :: d_step { QUIET && MAY(STANDBY_HAND) && HOLDER(rec[STANDBY]) != 0 -> FAULT; store(STANDBY, 0, CLEARED, 0); make_canonical() }
+    :: d_step { QUIET && MAY(STANDBY_HAND) && HOLDER(rec[STANDBY]) != 0 && FORM(rec[STANDBY]) == HELD ->
                 FAULT; store(STANDBY, HOLDER(rec[STANDBY]), EDITED, rec_reference); make_canonical() }
 #endif
     od
@@ -782,6 +701,7 @@ init
         D = setting("DURATION");
         DELAY = setting("DELAY");
         prompt = setting("PROMPT");
+        late = setting("LATE");
         bound = setting("BOUND");
         limits = setting("LIMITS");
         RENEWAL = setting("RENEWAL");

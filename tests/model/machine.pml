@@ -31,6 +31,8 @@
 #define NO_GIVING_UP 14
 #define ANSWERED_BY_READ 15
 #define RELEASE_WITH_OPEN_GATE 16
+#define LAST_UNANSWERED 17
+#define FORGETFUL_HAND 18
 
 /* FLAG_GATE: a flag that the candidate's own code clears, instead of the deadline. */
 #define FLAG_FOLLOWS(i) m[i].flag = (MUT(FLAG_GATE) && m[i].gate > 0)
@@ -144,7 +146,7 @@ typedef machine {
     byte sent_reference;  /* standby Lease: what the call under way carries */
     byte unanswered;      /* age, plus 1, of the first write since the last success that may stand unanswered */
     byte unanswered_expected;
-    byte stray;           /* a write that the client gave up and that may still reach the server */
+    byte stray;           /* a write that the client gave up and that may still reach the server; it stands for all that are alike */
     byte stray_expected;
     byte stray_reference;
     bit stray_ghost;      /* of a process that is dead */
@@ -472,7 +474,7 @@ inline claim_failed(i, ending)
 inline call_failed(i, call_before, ending)
 {
     if
-    :: ending == E_UNKNOWN && call_before != GET && m[i].unanswered == 0 ->
+    :: ending == E_UNKNOWN && call_before != GET && (m[i].unanswered == 0 || MUT(LAST_UNANSWERED)) ->
         m[i].unanswered = m[i].age + 1;
         m[i].unanswered_expected = m[i].expected
     :: else

@@ -28,17 +28,17 @@ MEMORY_MB = 1900        # of one run; two are never near it together
 MEMORY_LONG_MB = 12000
 PROPERTIES = ["never two past the gate", "a lost leader is always replaced", "time can always go on", "every step is in the table"]
 # In the order of election.pml.
-FAULTS = ["lose", "refuse", "watch", "pause", "crash", "stop", "yield", "hold", "hand", "deny", "proof", "forbid"]
+FAULTS = ["lose", "refuse", "watch", "pause", "crash", "stop", "yield", "hold", "hand", "deny", "proof", "forbid", "standby-hand"]
 
 
 class Run:
     """Candidates, Leases, the kinds of faults and how many of them; times in units."""
 
-    def __init__(self, candidates, leases, faults, budget, bound, duration=4, delay=1, undisturbed=0, prompt=0, renewal=1, limits=0):
+    def __init__(self, candidates, leases, faults, budget, bound, duration=4, delay=1, undisturbed=0, prompt=0, renewal=1, limits=0, late=0):
         self.shape = (candidates, leases)
         mask = sum(1 << FAULTS.index(name) for name in faults.split())
         self.environment = {"FAULTS": mask, "BUDGET": budget, "BOUND": bound, "DURATION": duration, "DELAY": delay,
-                            "UNDISTURBED": undisturbed, "PROMPT": prompt, "RENEWAL": renewal, "LIMITS": limits}
+                            "UNDISTURBED": undisturbed, "PROMPT": prompt, "RENEWAL": renewal, "LIMITS": limits, "LATE": late}
         self.unchecked = limits  # properties that do not hold
 
 
@@ -46,15 +46,18 @@ ALL = "lose refuse watch pause crash stop yield hold hand"
 RUNS = {
     "hand-over": Run(2, 1, "stop", 1, 12, undisturbed=1),
     "one candidate, any three faults": Run(1, 1, ALL + " forbid", 3, 20),
+    "one candidate, pauses": Run(1, 1, "pause yield hold lose", 4, 20),
+    "one candidate, proofs": Run(1, 1, "crash yield lose proof pause stop", 3, 20),
     "any one fault": Run(2, 1, ALL, 1, 12),
     "pauses, ends and hands, prompt": Run(2, 1, "pause yield watch hold hand stop", 3, 16, delay=0, prompt=1),
     "pauses and refusals, prompt": Run(2, 1, "forbid pause stop watch", 4, 16, delay=0, prompt=1),
     "any two faults, prompt": Run(2, 1, ALL + " proof", 2, 14, duration=5, delay=0, prompt=1, renewal=2),
+    "unanswered writes, undisturbed": Run(2, 1, "lose", 2, 14, duration=5, delay=0, prompt=1, undisturbed=1),
     "deleted at any time": Run(2, 1, "crash hand", 2, 14, delay=0, limits=1),
-    "two and a standby": Run(2, 2, "lose refuse watch pause crash yield hand", 2, 12, duration=3, delay=0, prompt=1),
-    "two and a standby, hands": Run(2, 2, "watch hand pause", 3, 14, duration=3, delay=0, prompt=1),
+    "two and a standby": Run(2, 2, "lose refuse watch pause crash yield standby-hand", 2, 12, duration=3, delay=0, prompt=1),
+    "two and a standby, hands": Run(2, 2, "watch standby-hand pause", 3, 14, duration=3, delay=0, prompt=1),
     "leader and standby die": Run(3, 2, "crash", 2, 6, duration=3, delay=0, prompt=1),
-    "three, and hands on the standby": Run(3, 2, "crash hand", 2, 9, duration=3, delay=0, prompt=1),
+    "three, and hands on the standby": Run(3, 2, "crash standby-hand", 2, 9, duration=3, delay=0, prompt=1),
     "a standby that is not permitted": Run(3, 2, "crash deny", 1, 12, duration=3, delay=0, prompt=1),
 }
 LONG_RUNS = {
@@ -66,24 +69,43 @@ LONG_RUNS = {
     "three and a standby, losses": Run(3, 2, "lose crash pause", 2, 9, duration=3, delay=0, prompt=1),
 }
 ONE_CRASH = Run(2, 2, "crash", 1, 6, duration=3, delay=0)
-# In the order of machine.pml: (name, run that refutes it, what is broken)
+GATES, LED, STAYS = "never two past the gate", "a lost leader is always replaced", "who leads undisturbed leads for ever"
+# What the words of a broken assertion mean.
+ASSERTIONS = {"v<=1": GATES, "leaderless<=": LED, "!(led)": STAYS, "row_missing": "every step is in the table"}
+
+
+class Mutation:
+    """A rule of machine.pml that is broken, the run that refutes it, and the property that no longer holds."""
+
+    def __init__(self, rule, run, broken, why, also=""):
+        self.rule, self.run, self.broken, self.why = rule, run, broken, why
+        self.name = rule + also
+        with open(os.path.join(FOLDER, "machine.pml"), encoding="utf-8") as file:
+            self.number = int(re.search(rf"^#define {rule} (\d+)$", file.read(), re.M).group(1))
+
+
 MUTATIONS = [
-    ("FLAG_GATE", Run(2, 1, "pause", 1, 12), "the gate is a flag that the candidate clears itself"),
-    ("NO_MARGIN", Run(2, 1, "lose", 1, 12), "no margin for clocks of different rates"),
-    ("RESPONSE_DEADLINE", Run(2, 1, "lose", 1, 12), "the gate counts from the answer"),
-    ("FOREIGN_IGNORED", Run(2, 1, "pause", 1, 12), "no stop at another name in a newer version"),
-    ("LATE_EVENT", RUNS["hand-over"], "an older watch event counts as another holder"),
-    ("CREATE_AT_ONCE", Run(2, 1, "hand", 1, 12), "a Lease that went away is created at once"),
-    ("CLEARED_IS_FREE", Run(2, 1, "hand", 1, 12), "a holder that was removed by hand frees the Lease"),
-    ("EDITED_COUNTS", Run(2, 1, "hand", 1, 12), "a duration that was shortened by hand shortens the wait"),
-    ("NO_PRECONDITION", Run(2, 1, "lose", 1, 12), "writes without the version that they are based on"),
-    ("LATE_NOT_FOUND", Run(2, 1, "hand", 1, 12), "a read that found nothing outweighs what the watch has shown meanwhile"),
-    ("YIELD_UNSEEN", Run(2, 1, "yield deny", 1, 12), "after a yield nobody looks for a Lease that was never seen"),
-    ("OLD_PROOF", Run(2, 1, "crash proof", 1, 12), "a proof counts for a later version, too"),
-    ("PROOF_AT_ONCE", ONE_CRASH, "what a released standby Lease says counts as if it had run out"),
-    ("NO_GIVING_UP", Run(3, 2, "crash deny", 1, 12, duration=3, delay=0, prompt=1), "a standby that cannot claim keeps its place"),
-    ("ANSWERED_BY_READ", Run(2, 1, "lose", 1, 12), "a read that shows an unanswered write counts from when it was itself sent"),
-    ("RELEASE_WITH_OPEN_GATE", Run(2, 1, "stop", 1, 12), "the Lease is released by one who may still act"),
+    Mutation("FLAG_GATE", Run(2, 1, "pause", 1, 12), GATES, "the gate is a flag that the candidate clears itself"),
+    Mutation("NO_MARGIN", Run(2, 1, "lose", 1, 12), GATES, "no margin for clocks of different rates"),
+    Mutation("RESPONSE_DEADLINE", Run(2, 1, "lose", 1, 12), GATES, "the gate counts from the answer"),
+    Mutation("FOREIGN_IGNORED", Run(2, 1, "pause", 1, 12), GATES, "no stop at another name in a newer version"),
+    Mutation("LATE_EVENT", RUNS["hand-over"], STAYS, "an older watch event counts as another holder"),
+    Mutation("CREATE_AT_ONCE", Run(2, 1, "hand", 1, 12), GATES, "a Lease that went away is created at once"),
+    Mutation("CLEARED_IS_FREE", Run(2, 1, "hand", 1, 12), GATES, "a holder that was removed by hand frees the Lease"),
+    Mutation("EDITED_COUNTS", Run(2, 1, "hand", 1, 12), GATES, "a duration that was shortened by hand shortens the wait"),
+    Mutation("NO_PRECONDITION", Run(2, 1, "lose", 1, 12), GATES, "writes without the version that they are based on"),
+    Mutation("LATE_NOT_FOUND", Run(2, 1, "hand", 1, 12), GATES, "a read that found nothing outweighs what the watch has shown meanwhile"),
+    Mutation("YIELD_UNSEEN", Run(2, 1, "yield deny", 1, 12), LED, "after a yield nobody looks for a Lease that was never seen"),
+    Mutation("OLD_PROOF", Run(2, 1, "crash proof", 1, 12), GATES, "a proof counts for a later version, too"),
+    Mutation("OLD_PROOF", ONE_CRASH, GATES, "so does that of a standby Lease that ran out", " with a standby"),
+    Mutation("PROOF_AT_ONCE", ONE_CRASH, GATES, "what a released standby Lease says counts as if it had run out"),
+    Mutation("NO_GIVING_UP", Run(3, 2, "crash deny", 1, 12, duration=3, delay=0, prompt=1), LED,
+             "a standby that cannot claim keeps its place"),
+    Mutation("ANSWERED_BY_READ", Run(2, 1, "lose", 1, 12), GATES, "a read that shows an unanswered write counts from when it was itself sent"),
+    Mutation("RELEASE_WITH_OPEN_GATE", Run(2, 1, "stop", 1, 12), GATES, "the Lease is released by one who may still act"),
+    Mutation("LAST_UNANSWERED", Run(2, 1, "lose", 2, 12), GATES, "of several unanswered writes the last one is taken for the one that stands"),
+    Mutation("FORGETFUL_HAND", RUNS["unanswered writes, undisturbed"], STAYS,
+             "of several unanswered writes a candidate knows only the last one for its own"),
 ]
 
 
@@ -164,11 +186,18 @@ def check_run(name, run, count, rows):
     count.add(0, 1)
 
 
-def check_mutation(number, name, run, why, count):
-    result = search(name, run, number, collecting=1)
-    refuted = [e for e in result.errors if "assertion violated" in e]
-    show(name, result, f": refuted, {refuted[0]} ({why})" if refuted else f": FAILED: not refuted ({why})")
-    count.add(int(bool(refuted)), int(not refuted))
+def broken_property(result):
+    return next((name for words, name in ASSERTIONS.items() for error in result.errors if words in error), None)
+
+
+def check_mutation(mutation, count):
+    """It must break the property that it is there for."""
+    result = search(mutation.name, mutation.run, mutation.number, collecting=1)
+    broken = broken_property(result)
+    good = broken == mutation.broken
+    said = f"refuted by `{broken}`" if good else f"FAILED: not refuted by `{mutation.broken}`, but {broken or result.errors or 'searched to the end'}"
+    show(mutation.name, result, f": {said} ({mutation.why})")
+    count.add(int(good), int(not good))
 
 
 def check_rows(rows, count):
@@ -193,7 +222,7 @@ def print_rows(runs):
 
 def replay(name):
     """The trail in words: STEP lines become `machine: row`; a record is version * 32 + holder * 4 + form."""
-    cases = [(n, run, 0) for n, run in {**RUNS, **LONG_RUNS}.items()] + [(n, run, i) for i, (n, run, _) in enumerate(MUTATIONS, 1)]
+    cases = [(n, run, 0) for n, run in {**RUNS, **LONG_RUNS}.items()] + [(m.name, m.run, m.number) for m in MUTATIONS]
     _, run, mutation = next(case for case in cases if case[0] == name)
     for line in search(name, run, mutation, 1, more=["-r", "-n"]).output.split("\n"):
         match = re.match(r"\s*STEP (\d+) ((?:\d+ ){7})(.*)", line)
@@ -230,17 +259,17 @@ def main():
         return replay(options.replay)
     runs = {**RUNS, **(LONG_RUNS if options.long else {})}
     runs = {name: run for name, run in runs.items() if options.only in name}
-    mutations = [(i, *mutation) for i, mutation in enumerate(MUTATIONS, 1) if options.only in mutation[0]]
+    mutations = [mutation for mutation in MUTATIONS if options.only in mutation.name]
     count = Count()
     rows = set()
     start = time.monotonic()
-    shapes = {run.shape for run in runs.values()} | {run.shape for _, _, run, _ in mutations}
+    shapes = {run.shape for run in runs.values()} | {mutation.run.shape for mutation in mutations}
     if build_all(shapes, MEMORY_LONG_MB if options.long else MEMORY_MB, count) and options.rows:
         return print_rows(runs)
     if count.failed == 0:
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
             tasks = [pool.submit(check_run, name, run, count, rows) for name, run in runs.items()]
-            tasks += [pool.submit(check_mutation, *mutation, count) for mutation in mutations]
+            tasks += [pool.submit(check_mutation, mutation, count) for mutation in mutations]
             for task in tasks:
                 task.result()
         if not options.only:

@@ -4,6 +4,9 @@
  */
 #include "tests/model/step_trace.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/base.h"
 
 static const char *call_text(enum election_call call)
@@ -102,13 +105,15 @@ static const char *event_text(const struct election *before, const struct electi
     return "?";
 }
 
-void step_trace_print(FILE *out, int who, const struct election *before,
-                      const struct election_event *event, const struct election *after,
-                      enum election_call started, int64_t now_ns)
+void step_trace_line(char *line, size_t size, uint64_t who, const struct election *before,
+                     const struct election_event *event, const struct election *after,
+                     enum election_call started, int64_t now_ns)
 {
     static const char *const gates[] = {"closed", "open"};
-    fprintf(out, "step %d %s %s %s %s -> %s %s %s\n", who, election_state_name(before->state),
-            call_text(before->call), gates[election_may_act(before, now_ns)],
-            event_text(before, event), election_state_name(after->state), call_text(started),
-            gates[election_may_act(after, now_ns)]);
+    int len = snprintf(line, size, "step %" PRIu64 " %s %s %s %s -> %s %s %s\n", who,
+                       election_state_name(before->state), call_text(before->call),
+                       gates[election_may_act(before, now_ns)], event_text(before, event),
+                       election_state_name(after->state), call_text(started),
+                       gates[election_may_act(after, now_ns)]);
+    CHECK(len > 0 && (size_t)len < size);
 }

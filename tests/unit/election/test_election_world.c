@@ -160,8 +160,12 @@ static void feed(struct world *w, int who, struct election_event event)
     event.random = roll(w, UINT64_MAX);
     struct election before = c->machine;
     election_step(&c->machine, &event, local_ns(w, c), &out);
-    if (w->trace)
-        step_trace_print(stdout, who, &before, &event, &c->machine, out.call, local_ns(w, c));
+    if (w->trace) {
+        char line[STEP_TRACE_LINE];
+        step_trace_line(line, sizeof line, (uint64_t)who, &before, &event, &c->machine, out.call,
+                        local_ns(w, c));
+        fputs(line, stdout);
+    }
     if (out.cancel)
         c->call_serial++;
     if (out.call != CALL_NONE) {

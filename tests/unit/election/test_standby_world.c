@@ -241,9 +241,12 @@ static void raw_step(struct world *w, int who, int lease, struct election_event 
     event.random = roll(w, UINT64_MAX);
     struct election before = s->machine;
     election_step(&s->machine, &event, local_ns(w, r), &out);
-    if (w->trace)
-        step_trace_print(stdout, 2 * who + lease, &before, &event, &s->machine, out.call,
-                         local_ns(w, r));
+    if (w->trace) {
+        char line[STEP_TRACE_LINE];
+        step_trace_line(line, sizeof line, (uint64_t)(2 * who + lease), &before, &event,
+                        &s->machine, out.call, local_ns(w, r));
+        fputs(line, stdout);
+    }
     if (out.cancel)
         s->call_serial++;
     if (out.call != CALL_NONE)
