@@ -4,10 +4,11 @@
  *
  * L == 1: every candidate campaigns for the main Lease. L == 2: only the holder of the standby Lease claims the main one.
  *
+ * protocol.pml is smaller and rougher, and has no bounds of time.
+ *
  * Time moves when nothing that is due now is left undone: a running candidate's timers, messages and watch events that have
  * been under way for as long as they may. So everything happens within its bound, in any order. What goes beyond a bound is a
- * fault, and of those each run allows a number (with `late` there is no bound until a moment that Spin chooses: whatever could happen
- * may wait for any time, which is a pause, a slow server or a watch that hangs, any number of them):
+ * fault, and of those each run allows a number:
  *   pause     a candidate does nothing until it is resumed, which may be never; its clock goes on
  *   crash     it forgets everything; a request on its way still arrives; another process may start in its place
  *   lose      a request or an answer never arrives; a lost request may also arrive at any later time (STRAY), and of several that are
@@ -47,7 +48,6 @@
 /* What run.py gives in the environment; the same for all of a run. */
 hidden byte mutation, collecting, undisturbed;
 hidden byte prompt; /* messages take no time, and arrive in a fixed order: fewer states, for three candidates with two Leases */
-hidden byte late; /* at first anything may take any time */
 hidden short faults;
 hidden byte D;     /* lease duration */
 hidden byte DELAY; /* of request and answer together, and of a watch event */
@@ -104,8 +104,6 @@ byte proof_reference[N]; /* the version of the main Lease that the replaced stan
 byte proof_in[N];     /* nobody has written it since D before then */
 #endif
 bit led;
-bit calm; /* with `late`: not any more */
-#define ANYTHING_LATE (late && !calm)
 
 #define RUNS(c) (up[c] && !paused[c])
 #define MAY(kind) (budget > 0 && HAS(kind))
@@ -330,6 +328,19 @@ inline watch_up(i)
     fi
 }
 
+inline told_stop(c, l)
+{
+    step_begin(IX(c, l));
+    stop(IX(c, l));
+    step_end(IX(c, l), E_STOP)
+}
+
+#if L == 2
+#define TOLD_STOP_TOO(c) told_stop(c, STANDBY)
+#else
+#define TOLD_STOP_TOO(c) skip
+#endif
+
 inline told_mode(i, new_mode, existed)
 {
     step_begin(i);
@@ -533,7 +544,7 @@ inline count_leaderless()
         j++
     :: else -> break
     od;
-    leaderless = (v > 0 || !used || ANYTHING_LATE -> 0 : (leaderless + 1));
+    leaderless = (v > 0 || !used -> 0 : (leaderless + 1));
     assert(leaderless <= bound); /* a lost leader is always replaced */
     assert(!led || v == 1); /* who leads once, undisturbed, leads for ever */
     led = (undisturbed && v == 1)
@@ -568,9 +579,8 @@ inline tick(drifts)
 proctype clock()
 {
     do
-    :: d_step { ALL_FREE || ANYTHING_LATE -> tick(0) }
-    :: d_step { !late && ALL_FREE -> tick(1) }
-    :: d_step { ANYTHING_LATE && to_start == 0 -> calm = 1; budget = 0 }
+    :: d_step { ALL_FREE -> tick(0) }
+    :: d_step { ALL_FREE -> tick(1) }
     od
 }
 
@@ -605,7 +615,6 @@ proctype clock()
 
 #define LOSSES(i) \
     :: d_step { MAY(LOSE) && m[i].phase == ASKED && CAN_STRAY(i) -> FAULT; stray_away(i) } \
-    :: d_step { ANYTHING_LATE && m[i].phase == ASKED && m[i].age >= TIMEOUT && CAN_STRAY(i) -> stray_away(i) } \
     :: d_step { MAY(LOSE) && m[i].phase == ANSWERED -> FAULT; m[i].phase = LOST; m[i].answer = 0; \
                 m[i].answer_reference = 0; m[i].outcome = OK }
 
@@ -625,6 +634,11 @@ proctype candidate(byte c)
 #endif
     :: d_step { MAY(REFUSE) && m[IX(c, MAIN)].phase == ASKED ->
                 FAULT; m[IX(c, MAIN)].phase = ANSWERED; m[IX(c, MAIN)].outcome = REFUSED }
+#if L == 2
+    :: d_step { MAY(REFUSE) && m[IX(c, STANDBY)].phase == ASKED ->
+                FAULT; m[IX(c, STANDBY)].phase = ANSWERED; m[IX(c, STANDBY)].outcome = REFUSED }
+    :: d_step { QUIET && MAY(WATCH) && RUNS(c) && m[IX(c, STANDBY)].watch -> FAULT; watch_down(IX(c, STANDBY)) }
+#endif
     :: d_step { MAY(FORBID) && m[IX(c, MAIN)].phase == ASKED ->
                 FAULT; m[IX(c, MAIN)].phase = ANSWERED; m[IX(c, MAIN)].outcome = FORBIDDEN }
     :: d_step { QUIET && MAY(WATCH) && RUNS(c) && m[IX(c, MAIN)].watch -> FAULT; watch_down(IX(c, MAIN)) }
@@ -632,9 +646,8 @@ proctype candidate(byte c)
     :: d_step { QUIET && paused[c] -> printf("RESUME %d\n", c); paused[c] = 0; leaderless = 0 }
     :: d_step { QUIET && MAY(CRASH) && up[c] -> FAULT; printf("CRASH %d\n", c); END_PROCESS(c) }
     :: d_step { QUIET && MAY(STOP) && RUNS(c) && m[IX(c, MAIN)].state != STOPPED && !m[IX(c, MAIN)].stopping ->
-                FAULT; step_begin(IX(c, MAIN)); stop(IX(c, MAIN));
-                step_end(IX(c, MAIN), E_STOP) }
-    :: d_step { RUNS(c) && m[IX(c, MAIN)].state == STOPPED -> END_PROCESS(c); leaderless = 0 }
+                FAULT; told_stop(c, MAIN); TOLD_STOP_TOO(c) }
+    :: d_step { RUNS(c) && m[IX(c, MAIN)].state == STOPPED && m[IX(c, L - 1)].state == STOPPED -> END_PROCESS(c); leaderless = 0 }
     /* A process that starts when the Lease is gone knows nothing of the one who still counts on it: a known limit. */
     :: d_step { QUIET && !up[c] && (IS_PRESENT(rec[MAIN]) || rec[MAIN] == 0 || limits) -> leaderless = 0; START(c) }
     :: d_step { QUIET && MAY(YIELD) && RUNS(c) && m[IX(c, MAIN)].state != STOPPED ->
@@ -701,7 +714,6 @@ init
         D = setting("DURATION");
         DELAY = setting("DELAY");
         prompt = setting("PROMPT");
-        late = setting("LATE");
         bound = setting("BOUND");
         limits = setting("LIMITS");
         RENEWAL = setting("RENEWAL");

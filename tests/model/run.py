@@ -34,15 +34,16 @@ FAULTS = ["lose", "refuse", "watch", "pause", "crash", "stop", "yield", "hold", 
 class Run:
     """Candidates, Leases, the kinds of faults and how many of them; times in units."""
 
-    def __init__(self, candidates, leases, faults, budget, bound, duration=4, delay=1, undisturbed=0, prompt=0, renewal=1, limits=0, late=0):
+    def __init__(self, candidates, leases, faults, budget, bound, duration=4, delay=1, undisturbed=0, prompt=0, renewal=1, limits=0):
         self.shape = (candidates, leases)
         mask = sum(1 << FAULTS.index(name) for name in faults.split())
         self.environment = {"FAULTS": mask, "BUDGET": budget, "BOUND": bound, "DURATION": duration, "DELAY": delay,
-                            "UNDISTURBED": undisturbed, "PROMPT": prompt, "RENEWAL": renewal, "LIMITS": limits, "LATE": late}
+                            "UNDISTURBED": undisturbed, "PROMPT": prompt, "RENEWAL": renewal, "LIMITS": limits}
         self.unchecked = limits  # properties that do not hold
 
 
 ALL = "lose refuse watch pause crash stop yield hold hand"
+BOTH = "lose refuse watch pause crash stop yield hand standby-hand forbid proof"  # with a standby
 RUNS = {
     "hand-over": Run(2, 1, "stop", 1, 12, undisturbed=1),
     "one candidate, any three faults": Run(1, 1, ALL + " forbid", 3, 20),
@@ -54,24 +55,31 @@ RUNS = {
     "any two faults, prompt": Run(2, 1, ALL + " proof", 2, 14, duration=5, delay=0, prompt=1, renewal=2),
     "unanswered writes, undisturbed": Run(2, 1, "lose", 2, 14, duration=5, delay=0, prompt=1, undisturbed=1),
     "deleted at any time": Run(2, 1, "crash hand", 2, 14, delay=0, limits=1),
-    "two and a standby": Run(2, 2, "lose refuse watch pause crash yield standby-hand", 2, 12, duration=3, delay=0, prompt=1),
-    "two and a standby, hands": Run(2, 2, "watch standby-hand pause", 3, 14, duration=3, delay=0, prompt=1),
+    "three": Run(3, 1, "", 0, 12, duration=3, delay=0),
+    "three, any one fault": Run(3, 1, ALL + " proof", 1, 12, duration=3, delay=0, prompt=1),
+    "three, two crashes": Run(3, 1, "crash stop yield", 2, 12, duration=3, delay=0, prompt=1),
+    "two and a standby, two faults": Run(2, 2, "lose refuse watch pause crash yield hand standby-hand", 2, 12, duration=3, delay=0, prompt=1),
+    "two and a standby, slow": Run(2, 2, BOTH, 1, 14, delay=1, prompt=1),
+    "three and a standby, any one fault": Run(3, 2, BOTH, 1, 12, duration=3, delay=0, prompt=1),
+    "three and a standby, ends and hands": Run(3, 2, "crash yield hand standby-hand", 2, 9, duration=3, delay=0, prompt=1),
     "leader and standby die": Run(3, 2, "crash", 2, 6, duration=3, delay=0, prompt=1),
-    "three, and hands on the standby": Run(3, 2, "crash standby-hand", 2, 9, duration=3, delay=0, prompt=1),
-    "a standby that is not permitted": Run(3, 2, "crash deny", 1, 12, duration=3, delay=0, prompt=1),
+    "a standby that is not permitted": Run(3, 2, BOTH + " deny", 1, 12, duration=3, delay=0, prompt=1),
 }
 LONG_RUNS = {
     "ends and losses": Run(2, 1, "lose stop yield hand", 2, 12, delay=0),
     "slow and dead": Run(2, 1, "lose pause crash proof", 1, 12),
-    "three, one fault": Run(3, 1, ALL, 1, 12, delay=0, prompt=1),
-    "two and a standby, slow": Run(2, 2, "crash", 1, 12, delay=0),
-    "three and a standby": Run(3, 2, "crash pause yield", 2, 9, duration=3, delay=0, prompt=1),
-    "three and a standby, losses": Run(3, 2, "lose crash pause", 2, 9, duration=3, delay=0, prompt=1),
+    "three, any two faults": Run(3, 1, ALL, 2, 12, duration=3, delay=0, prompt=1),
+    "three, a crash": Run(3, 1, "crash", 1, 12, duration=3, delay=0),
+    "two and a standby, any two faults": Run(2, 2, BOTH, 2, 12, duration=3, delay=0, prompt=1),
+    "two and a standby, hands and pauses": Run(2, 2, "watch standby-hand pause", 3, 14, duration=3, delay=0, prompt=1),
+    "two and a standby, in any order": Run(2, 2, "crash", 1, 12, delay=0),
+    "three and a standby, losses": Run(3, 2, "lose crash pause", 2, 12, duration=3, delay=0, prompt=1),
+    "three and a standby, any two faults": Run(3, 2, BOTH, 2, 12, duration=3, delay=0, prompt=1),
 }
 ONE_CRASH = Run(2, 2, "crash", 1, 6, duration=3, delay=0)
 GATES, LED, STAYS = "never two past the gate", "a lost leader is always replaced", "who leads undisturbed leads for ever"
 # What the words of a broken assertion mean.
-ASSERTIONS = {"v<=1": GATES, "leaderless<=": LED, "!(led)": STAYS, "row_missing": "every step is in the table"}
+ASSERTIONS = {"v<=1": GATES, "leaderless<=": LED, "gate[": GATES, "without<=": LED, "!(led)": STAYS, "row_missing": "every step is in the table"}
 
 
 class Mutation:
@@ -107,6 +115,36 @@ MUTATIONS = [
     Mutation("FORGETFUL_HAND", RUNS["unanswered writes, undisturbed"], STAYS,
              "of several unanswered writes a candidate knows only the last one for its own"),
 ]
+
+
+# protocol.pml: flags. Anything may take any time in all of them.
+PROTOCOL_RUNS = {
+    "protocol, two faults": {"L": 1, "D": 3, "FAULTS": 2},
+    "protocol, clocks of different rates": {"L": 1, "D": 4, "FAULTS": 0, "SLOW_CLOCK": 1},
+    "protocol, three candidates": {"N": 3, "L": 1, "D": 2, "DELAY": 0, "FAULTS": 0},
+    "protocol, a standby": {"L": 2, "D": 2, "DELAY": 0, "FAULTS": 0},
+    "protocol, one that may not lead": {"L": 2, "D": 2, "DELAY": 0, "FAULTS": 0, "DENIED": 1, "BOUND": 10},
+}
+PROTOCOL_LONG_RUNS = {
+    "protocol, three faults": {"L": 1, "D": 3, "FAULTS": 3},
+    "protocol, three candidates, a fault": {"N": 3, "L": 1, "D": 2, "DELAY": 0, "FAULTS": 1},
+    "protocol, a standby, a fault": {"L": 2, "D": 2, "DELAY": 0, "FAULTS": 1},
+}
+PROTOCOL_PROPERTIES = [GATES, LED, "time can always go on"]
+ONE_FAULT, STANDBY_FAULT = {"L": 1, "D": 3, "FAULTS": 1}, {"L": 2, "D": 2, "DELAY": 0, "FAULTS": 1}
+PROTOCOL_MUTATIONS = {
+    "MUT_FLAG": (ONE_FAULT, GATES),
+    "MUT_NO_MARGIN": (PROTOCOL_RUNS["protocol, clocks of different rates"], GATES),
+    "MUT_NEVER_GIVES_UP": (PROTOCOL_RUNS["protocol, one that may not lead"], LED),
+}
+PROTOCOL_LONG_MUTATIONS = {
+    "MUT_DEADLINE_FROM_ANSWER": (ONE_FAULT, GATES),
+    "MUT_CREATE_AT_ONCE": (ONE_FAULT, GATES),
+    "MUT_CLEARED_IS_FREE": (ONE_FAULT, GATES),
+    "MUT_NO_VERSION_CHECK": (ONE_FAULT, GATES),
+    "MUT_RELEASE_WITH_OPEN_GATE": (ONE_FAULT, GATES),
+    "MUT_PROOF_WITHOUT_VERSION": (STANDBY_FAULT, GATES),
+}
 
 
 def build(shape, memory_mb=MEMORY_MB):
@@ -178,7 +216,7 @@ def check_run(name, run, count, rows):
     rows |= result.rows
     if result.complete:
         show(name, result, "")
-        count.add(len(PROPERTIES) - is_long - run.unchecked, 0)
+        count.add(len(PROPERTIES) - is_long - run.unchecked + run.environment["UNDISTURBED"], 0)
         return
     show(name, result, f": FAILED: {'; '.join(result.errors) or 'not searched to the end'}")
     if not result.errors:
@@ -198,6 +236,26 @@ def check_mutation(mutation, count):
     said = f"refuted by `{broken}`" if good else f"FAILED: not refuted by `{mutation.broken}`, but {broken or result.errors or 'searched to the end'}"
     show(mutation.name, result, f": {said} ({mutation.why})")
     count.add(int(good), int(not good))
+
+
+def check_protocol(name, flags, broken, memory_mb, count):
+    """A run of protocol.pml; with `broken` it is a mutation that must break that property."""
+    folder = os.path.join(WORK, re.sub(r"\W+", "-", name))
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    defines = [f"-D{key}={value}" for key, value in flags.items()]
+    start = time.monotonic()
+    for command in (["spin", "-a", *defines, os.path.join(FOLDER, "protocol.pml")],
+                    ["gcc", "-O1", "-w", "-DSAFETY", "-DCOLLAPSE", "-DVECTORSZ=2048", f"-DMEMLIM={memory_mb}", "-o", "pan", "pan.c"],
+                    ["./pan", "-m3000000", "-w22"]):
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    result = Result(done.stdout + done.stderr, time.monotonic() - start)
+    good = result.complete if broken is None else broken_property(result) == broken
+    said = ": FAILED" if not good else f": refuted by `{broken}`" if broken else ""
+    show(name, result, said)
+    if not good:
+        print(result.output[-2000:])
+    count.add((len(PROTOCOL_PROPERTIES) if broken is None else 1) if good else 0, int(not good))
 
 
 def check_rows(rows, count):
@@ -260,16 +318,23 @@ def main():
     runs = {**RUNS, **(LONG_RUNS if options.long else {})}
     runs = {name: run for name, run in runs.items() if options.only in name}
     mutations = [mutation for mutation in MUTATIONS if options.only in mutation.name]
+    protocol_runs = {**PROTOCOL_RUNS, **(PROTOCOL_LONG_RUNS if options.long else {})}
+    protocol_mutations = {**PROTOCOL_MUTATIONS, **(PROTOCOL_LONG_MUTATIONS if options.long else {})}
+    protocol = [(name, flags, None) for name, flags in protocol_runs.items()]
+    protocol += [(name, {**flags, name: 1}, broken) for name, (flags, broken) in protocol_mutations.items()]
+    protocol = [case for case in protocol if options.only in case[0]]
     count = Count()
     rows = set()
     start = time.monotonic()
     shapes = {run.shape for run in runs.values()} | {mutation.run.shape for mutation in mutations}
-    if build_all(shapes, MEMORY_LONG_MB if options.long else MEMORY_MB, count) and options.rows:
+    memory_mb = MEMORY_LONG_MB if options.long else MEMORY_MB
+    if build_all(shapes, memory_mb, count) and options.rows:
         return print_rows(runs)
     if count.failed == 0:
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
             tasks = [pool.submit(check_run, name, run, count, rows) for name, run in runs.items()]
             tasks += [pool.submit(check_mutation, mutation, count) for mutation in mutations]
+            tasks += [pool.submit(check_protocol, *case, memory_mb, count) for case in protocol]
             for task in tasks:
                 task.result()
         if not options.only:

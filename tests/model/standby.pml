@@ -70,7 +70,7 @@ inline couple_running(c)
 inline couple(c)
 {
     if
-    :: RUNS(c) -> couple_running(c)
+    :: RUNS(c) && !MAIN_OF(c).stopping -> couple_running(c)
     :: else
     fi
 }
