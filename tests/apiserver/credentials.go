@@ -61,6 +61,28 @@ func makeCredentials(dir, server string, users []string) (*credentials, error) {
 	return c, writeKubeconfig(in("cert.kubeconfig"), server, c.caCert, "baton-cert", certUser)
 }
 
+// adoptCredentials copies what another server was started with, so that users and clients of both
+// are the same; makeCredentials then finds it.
+func adoptCredentials(dir, from string) error {
+	names, err := filepath.Glob(filepath.Join(from, "*.token"))
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"ca.crt", "ca.key", "serving.crt", "serving.key", "client.crt", "client.key", "service-account.key"} {
+		names = append(names, filepath.Join(from, name))
+	}
+	for _, name := range names {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), content, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil

@@ -4,7 +4,8 @@
 // ready and goes away with its parent. There are no controllers and no kubelet: objects stay as
 // the test wrote them.
 //
-// Started again on the same folder, it serves the same objects with the same credentials.
+// Started again on the same folder, it serves the same objects with the same credentials. With
+// --join it is a second server beside one that runs: the same etcd, the same credentials.
 package main
 
 import (
@@ -40,6 +41,7 @@ const (
 	etcdQuotaBytes  = 8 << 30
 
 	outliveFlag = "outlive-parent"
+	etcdFile    = "etcd.url"
 )
 
 type options struct {
@@ -50,6 +52,8 @@ type options struct {
 	extra       []string
 	maxInflight int
 	exitOnEOF   bool
+	join        string
+	etcd        string
 }
 
 func parseFlags() (options, error) {
@@ -62,6 +66,8 @@ func parseFlags() (options, error) {
 	f.StringArrayVar(&o.extra, "extra", nil, "argument passed to kube-apiserver as it is (repeatable)")
 	f.IntVar(&o.maxInflight, "max-requests-inflight", 0, "passed to kube-apiserver when not 0")
 	f.BoolVar(&o.exitOnEOF, "exit-on-stdin-eof", false, "stop when standard input ends")
+	f.StringVar(&o.join, "join", "", "folder of an apiserver that runs: no etcd of our own, the other's, and its credentials")
+	f.StringVar(&o.etcd, "etcd", "", "with --join: another way to that etcd, as http://HOST:PORT")
 	f.Bool(outliveFlag, false, "do not stop when the parent process dies")
 	if err := f.Parse(os.Args[1:]); err != nil {
 		return o, err
@@ -71,6 +77,9 @@ func parseFlags() (options, error) {
 	}
 	if ip := net.ParseIP(o.host); ip == nil || !ip.IsLoopback() {
 		return o, fmt.Errorf("--host %q is not a loopback address", o.host)
+	}
+	if o.etcd != "" && o.join == "" {
+		return o, errors.New("--etcd needs --join: the credentials must be those of the server that has the etcd")
 	}
 	var err error
 	o.dir, err = filepath.Abs(o.dir)
@@ -140,19 +149,24 @@ func run(o *options, out console) error {
 		o.extra = append([]string{"--permit-port-sharing=true"}, o.extra...)
 	}
 	server := "https://" + net.JoinHostPort(o.host, strconv.Itoa(o.port))
+	if o.join != "" {
+		if err := adoptCredentials(o.dir, o.join); err != nil {
+			return fmt.Errorf("credentials: %w", err)
+		}
+	}
 	creds, err := makeCredentials(o.dir, server, o.users)
 	if err != nil {
 		return fmt.Errorf("credentials: %w", err)
 	}
 
-	etcd, err := startEtcd(filepath.Join(o.dir, "etcd"))
+	etcd, closeEtcd, err := findEtcd(o)
 	if err != nil {
 		return fmt.Errorf("etcd: %w", err)
 	}
-	defer etcd.Close()
+	defer closeEtcd()
 
 	cmd := app.NewAPIServerCommand()
-	cmd.SetArgs(serverArguments(o, creds, "http://"+etcd.Clients[0].Addr().String()))
+	cmd.SetArgs(serverArguments(o, creds, etcd))
 	served := make(chan error, 1)
 	go func() { served <- cmd.Execute() }()
 
@@ -236,6 +250,28 @@ func reservePort(host string) (int, error) {
 		return a.Port, nil
 	}
 	return 0, fmt.Errorf("unexpected address %T", name)
+}
+
+// findEtcd returns the address of the etcd to use, and what closes it. That of our own is written
+// to DIR/etcd.url, for servers that join.
+func findEtcd(o *options) (string, func(), error) {
+	if o.etcd != "" {
+		return o.etcd, func() {}, nil
+	}
+	if o.join != "" {
+		found, err := os.ReadFile(filepath.Join(o.join, etcdFile))
+		return string(found), func() {}, err
+	}
+	etcd, err := startEtcd(filepath.Join(o.dir, "etcd"))
+	if err != nil {
+		return "", nil, err
+	}
+	address := "http://" + etcd.Clients[0].Addr().String()
+	if err := os.WriteFile(filepath.Join(o.dir, etcdFile), []byte(address), 0o600); err != nil {
+		etcd.Close()
+		return "", nil, err
+	}
+	return address, etcd.Close, nil
 }
 
 func startEtcd(dir string) (*embed.Etcd, error) {

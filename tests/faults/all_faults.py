@@ -8,6 +8,7 @@ import faults_network  # noqa: F401
 import faults_pauses  # noqa: F401
 import faults_server  # noqa: F401
 import faults_standby
+import faults_two_servers  # noqa: F401
 import faults_watch  # noqa: F401
 from registry import FAULTS
 

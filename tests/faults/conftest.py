@@ -20,6 +20,7 @@ from harness.proxy import FaultProxy  # noqa: E402
 
 import clock  # noqa: E402
 from all_faults import FAULTS, NAMES_OF  # noqa: E402
+from lagging import LaggingServer  # noqa: E402
 from stage import NAMES, TIMINGS, Stage  # noqa: E402
 
 LOG_LINES_SHOWN = 25
@@ -53,8 +54,10 @@ class Theatre:
         self.proxy = FaultProxy()
         self.clocks = clock.build(folder)
         self.pool = concurrent.futures.ThreadPoolExecutor(options("--at-once"))
-        self.results, self.shared, self.lock, self.disturbed = {}, None, threading.Lock(), threading.Lock()
-        self.own = None
+        # Of these each has one server, so one is played after the other, in no place of the pool.
+        self.disturbing, self.lagging_ones = concurrent.futures.ThreadPoolExecutor(1), concurrent.futures.ThreadPoolExecutor(1)
+        self.results, self.lock = {}, threading.Lock()
+        self.shared, self.own, self.lagging = None, None, None
 
     def serve(self, name):
         return ApiServer(self.kind, os.path.join(self.folder, name), arguments=("--rbac",) if self.kind == "kubesim" else ())
@@ -67,7 +70,12 @@ class Theatre:
     def begin(self, names):
         for name in names:
             if not FAULTS[name].alone:
-                self.results[name] = self.pool.submit(self.play, name)
+                self.results[name] = self.pool_for(FAULTS[name]).submit(self.play, name)
+
+    def pool_for(self, fault):
+        if fault.two_servers:
+            return self.lagging_ones
+        return self.disturbing if fault.own_server and self.kind == "apiserver" else self.pool
 
     def result(self, name):
         return self.results[name].result() if name in self.results else self.play(name)
@@ -75,6 +83,12 @@ class Theatre:
     def play(self, name):
         """[what is wrong], log of the stage"""
         fault = FAULTS[name]
+        if fault.two_servers:
+            self.lagging = self.lagging or LaggingServer(self.server(), self.proxy, os.path.join(self.folder, "lagging-server"))
+            try:
+                return self.play_on(self.server(), fault)
+            finally:
+                self.lagging.mend()
         if not fault.own_server:
             return self.play_on(self.server(), fault)
         if self.kind == "kubesim":
@@ -83,18 +97,18 @@ class Theatre:
                 return self.play_on(server, fault)
             finally:
                 server.stop()
-        with self.disturbed:  # a server takes long to start: one for all who disturb it, one after the other
-            self.own = self.own or self.serve("disturbed-server")
-            try:
-                return self.play_on(self.own, fault)
-            finally:
-                self.own.mend()
+        self.own = self.own or self.serve("disturbed-server")  # a server takes long to start: one for all who disturb it
+        try:
+            return self.play_on(self.own, fault)
+        finally:
+            self.own.mend()
 
     def play_on(self, server, fault):
         folder = os.path.join(self.folder, fault.name)
         os.makedirs(folder)
         stage = Stage(server, self.proxy, self.clocks, folder, fault.name.replace("_", "-"), fault, self.timing, self.standby,
                       NAMES_OF.get(fault.name, NAMES))
+        stage.lagging = self.lagging if fault.two_servers else None
         begun = time.monotonic()
         try:
             try:
@@ -107,8 +121,9 @@ class Theatre:
             stage.close()
 
     def close(self):
-        self.pool.shutdown(cancel_futures=True)
-        for server in (self.shared, self.own):
+        for pool in (self.pool, self.disturbing, self.lagging_ones):
+            pool.shutdown(cancel_futures=True)
+        for server in (self.lagging, self.shared, self.own):
             if server:
                 server.stop()
         self.proxy.stop()

@@ -12,12 +12,13 @@ BOTH = ("kubesim", "apiserver")
 KUBESIM = ("kubesim",)
 APISERVER = ("apiserver",)
 
-Fault = collections.namedtuple("Fault", "name group happens promise play servers web own_server alone")
+Fault = collections.namedtuple("Fault", "name group happens promise play servers web own_server alone two_servers")
 FAULTS = {}
 GROUPS = {
     "ends": "The leader ends, in order or not",
     "pauses": "A process stands still",
     "server": "The API server",
+    "two_servers": "Two API servers on one etcd, one of which lags",
     "network": "The network between a replica and the API server",
     "watch": "Watch events",
     "credentials": "Credentials and permissions",
@@ -28,11 +29,12 @@ GROUPS = {
 }
 
 
-def fault(happens, promise, group, servers=BOTH, web=False, own_server=False, alone=False):
-    """`web`: replicas reach the API server through a link with rules; `own_server`: nobody else may be on it; `alone`: needs the whole machine."""
+def fault(happens, promise, group, servers=BOTH, web=False, own_server=False, alone=False, two_servers=False):
+    """`web`: replicas reach the API server through a link with rules; `own_server`: nobody else may be on it; `alone`: needs the whole machine;
+    `two_servers`: there is a second API server on the etcd of the first one, `stage.lagging`."""
     def register(play):
         assert play.__name__ not in FAULTS and group in GROUPS, play.__name__
-        FAULTS[play.__name__] = Fault(play.__name__, group, happens, promise, play, servers, web, own_server, alone)
+        FAULTS[play.__name__] = Fault(play.__name__, group, happens, promise, play, servers, web, own_server, alone, two_servers)
         return play
     return register
 

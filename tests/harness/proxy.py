@@ -60,6 +60,10 @@ class Link:
         """All present connections: "rst", "fin" or "half" (only the target's side); returns their number."""
         return self._request("POST", "/cut", {"how": how})["count"]
 
+    def target(self, target):
+        """New connections go to this HOST:PORT."""
+        self._request("PUT", "/target", {"target": target})
+
     def rule(self, **rule):
         """Of a web link: see tests/peers/cmd/faultproxy/rules.go."""
         return self._request("POST", "/rules", rule)["id"]

@@ -39,6 +39,7 @@ type linkAnswer struct {
 //	DELETE /links/NAME
 //	PUT    /links/NAME/state          state; what is left out is as if nothing were wrong
 //	POST   /links/NAME/cut            {"how": "rst" | "fin" | "half"}; answers {"count": N}
+//	PUT    /links/NAME/target         {"target": HOST:PORT}: where new connections go from now on
 //	POST   /links/NAME/rules          rule (web.go); answers {"id": N}
 //	DELETE /links/NAME/rules
 //	POST   /links/NAME/certificate    {"new_ca": bool}; answers {"ca": PEM}
@@ -74,6 +75,11 @@ func controlHandler(all *links) http.Handler {
 	}) (any, error) {
 		n, err := l.cut(b.How)
 		return map[string]int{"count": n}, err
+	}))
+	mux.HandleFunc("PUT /links/{name}/target", withBody(all, func(l *link, b *struct {
+		Target string `json:"target"`
+	}) (any, error) {
+		return struct{}{}, l.redirect(b.Target)
 	}))
 	mux.HandleFunc("POST /links/{name}/rules", withBody(all, func(l *link, next *rule) (any, error) {
 		if l.web == nil {

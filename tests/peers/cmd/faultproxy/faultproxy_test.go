@@ -279,6 +279,49 @@ func TestTargetThatIsAwayResets(t *testing.T) {
 	}
 }
 
+func TestNewConnectionsGoToTheNewTarget(t *testing.T) {
+	c := newControl(t)
+	greeter := func(greeting string) string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				client, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = client.Write([]byte(greeting))
+			}
+		}()
+		return l.Addr().String()
+	}
+	address := c.link(greeter("one\n"))
+	connect := func() *bufio.Reader {
+		client, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { client.Close() })
+		_ = client.SetDeadline(time.Now().Add(patience))
+		return bufio.NewReader(client)
+	}
+	greeted := func(want string) {
+		t.Helper()
+		if got, err := connect().ReadString('\n'); got != want {
+			t.Fatalf("got %q, %v; want %q", got, err, want)
+		}
+	}
+	greeted("one\n")
+	c.do("PUT", "/links/l/target", fmt.Sprintf(`{"target":%q}`, greeter("two\n")))
+	greeted("two\n")
+	if status, _ := c.try("PUT", "/links/l/target", `{"target":"nowhere"}`); status != http.StatusBadRequest {
+		t.Fatalf("a target without a port is answered %d", status)
+	}
+}
+
 func TestMistakesOfATestAreErrors(t *testing.T) {
 	target, _ := echo(t)
 	ctl := newControl(t)

@@ -11,11 +11,12 @@ import (
 
 // link is a listener, a target, and the connections between them.
 type link struct {
-	name, address, target string
-	state                 *shared
-	web                   *web // nil: bytes only
+	name, address string
+	state         *shared
+	web           *web // nil: bytes only
 
 	lock        sync.Mutex
+	target      string
 	listener    net.Listener // nil while it refuses
 	closed      bool
 	connections map[*connection]struct{}
@@ -86,8 +87,25 @@ func (l *link) set(s state) error {
 	return nil
 }
 
+// redirect sends new connections elsewhere; those that are there stay where they are.
+func (l *link) redirect(target string) error {
+	if l.web != nil {
+		return errors.New("a link with \"web\" keeps its target")
+	}
+	if _, _, err := net.SplitHostPort(target); err != nil {
+		return err
+	}
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	l.target = target
+	return nil
+}
+
 func (l *link) serve(client *net.TCPConn) {
-	server, err := net.Dial("tcp", l.target)
+	l.lock.Lock()
+	target := l.target
+	l.lock.Unlock()
+	server, err := net.Dial("tcp", target)
 	if err != nil {
 		reset(client)
 		return
