@@ -1,5 +1,6 @@
 """Imports all faults, so that the table (registry.FAULTS) is whole."""
 import faults_backend  # noqa: F401
+import faults_certificates  # noqa: F401
 import faults_clocks  # noqa: F401
 import faults_credentials  # noqa: F401
 import faults_ends  # noqa: F401
