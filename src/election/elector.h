@@ -129,7 +129,7 @@ struct note_entry {
     int64_t acknowledged_ns; /* last tick that every exporter has acknowledged, 0: none */
     str position;            /* PUSH receivers: acknowledged; may be empty */
 };
-/* What we write with the next renewal and with the release. Cheap; only while leading. */
+/* What we write with the next renewal and with the release. Cheap; for a term that leads or has just been lost. */
 void elector_note_set(struct elector *e, str receiver_id, const struct note_entry *entry);
 enum inheritance {
     INHERIT_NONE,     /* no predecessor, no note, or one that cannot be trusted */

@@ -1,4 +1,5 @@
 """Somebody edits, clears or deletes the Lease."""
+import signal
 import time
 
 from harness.replicas import FOLLOWS, LED, LOST
@@ -88,6 +89,28 @@ def test_shortened_duration_is_written_again_and_costs_nothing(world):
     assert not b.wait_log(LED, 0)
     assert world.spec()["holderIdentity"] == "a_uid-of-a" and world.spec()["leaseTransitions"] == 0
     world.check_once(a, b)
+
+
+def test_a_term_that_is_lost_with_a_tick_half_handed_over_notes_it_in_the_release(world):
+    """A pause; then all at once: a tick that is due, a stop, and a hand that shortened the Lease."""
+    def config(name):
+        made = world.config(name)
+        made["exporters"]["debug/logs"] = world.exporter(name, "logs")
+        made["service"]["pipelines"]["logs"] = {"receivers": ["dummy/foo"], "exporters": ["debug/logs"]}  # so a tick has two parts
+        return made
+    a = world.start_leader("a", config("a"))
+    b = world.start("b", config("b"))
+    world.expect(b, FOLLOWS)
+    last = world.output(a).wait_more(2)[-1]
+    a.signal(signal.SIGSTOP)
+    wait_until(lambda: time.time_ns() > last + 2 * INTERVAL, 5, "the next tick")
+    world.api.edit_lease(world.lease, lambda lease: lease["spec"].update(leaseDurationSeconds=1))
+    a.signal(signal.SIGTERM)
+    a.signal(signal.SIGCONT)
+    assert a.wait(20) == 0
+    world.expect(b, LED)
+    world.output(b).wait_more(3)
+    world.check_no_double("a", "b")
 
 
 def test_labels_and_foreign_annotations_survive_renewals_and_the_release(world):
