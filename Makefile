@@ -53,8 +53,8 @@ sim: build/plain/build.ninja
 sim-steps: build/plain/build.ninja
 	@$(NINJA) -C build/plain tests/sim/sim tests/sim/sim_steps >/dev/null
 	@rm -f build/plain/steps
-	@STEPS=build/plain/steps build/plain/tests/sim/sim_steps --first $(FIRST) --seeds $(SEEDS) --minutes $(or $(MINUTES),60)
-	@$(PYTHON) tests/model/check_trace.py build/plain/steps
+	@STEPS=build/plain/steps build/plain/tests/sim/sim_steps --first $(FIRST) --seeds $(SEEDS) --minutes $(or $(MINUTES),60); \
+		status=$$?; $(PYTHON) tests/model/check_trace.py build/plain/steps && exit $$status
 
 sim-mutations: build/plain/build.ninja
 	@$(NINJA) -C build/plain tests/sim/sim >/dev/null

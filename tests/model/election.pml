@@ -455,7 +455,10 @@ inline end_process(c, l)
 
 /* After every event of a candidate: what it means for its other Lease, the invariant, and the canonical form of the state. */
 #if L == 2
-#define DONE(c) d_step { couple(c); make_ranks() }; d_step { couple(c); check_gates(); make_canonical() }
+#define DONE(c) d_step { again = 0; \
+                         do :: again < 2 -> couple(c); make_ranks(); again++ :: else -> break od; \
+                         check_gates(); make_canonical() }
+hidden byte again;
 #else
 #define DONE(c) d_step { check_gates(); make_canonical() }
 #endif
