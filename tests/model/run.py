@@ -74,7 +74,7 @@ LONG_RUNS = {
     "two and a standby, hands and pauses": Run(2, 2, "watch standby-hand pause", 3, 14, duration=3, delay=0, prompt=1),
     "two and a standby, in any order": Run(2, 2, "crash", 1, 12, delay=0),
     "three and a standby, losses": Run(3, 2, "lose crash pause", 2, 12, duration=3, delay=0, prompt=1),
-    "three and a standby, any two faults": Run(3, 2, BOTH, 2, 12, duration=3, delay=0, prompt=1),
+    "three and a standby, stops": Run(3, 2, "crash yield stop hand standby-hand", 2, 12, duration=3, delay=0, prompt=1),
 }
 ONE_CRASH = Run(2, 2, "crash", 1, 6, duration=3, delay=0)
 GATES, LED, STAYS = "never two past the gate", "a lost leader is always replaced", "who leads undisturbed leads for ever"
