@@ -16,6 +16,9 @@ Fault = collections.namedtuple("Fault", "name group happens promise play servers
 FAULTS = {}
 GROUPS = {
     "ends": "The leader ends, in order or not",
+    "yield": "The leader hands over on purpose, and something goes wrong",
+    "dead_holder": "What the status of the leader's pod says",
+    "fencing": "Fencing tokens",
     "pauses": "A process stands still",
     "server": "The API server",
     "two_servers": "Two API servers on one etcd, one of which lags",

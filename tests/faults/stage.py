@@ -105,7 +105,7 @@ class Stage(World):
         self.backend = Backend(names)
         self.allowed = Allowed()
         self.replicas, self.api_links, self.backend_links, self.own_clocks = {}, {}, {}, []
-        self.may_have_ended = set()
+        self.may_have_ended, self.identities = set(), {}
         self.lease_watch = None
 
     # -- links and configuration --
@@ -174,6 +174,7 @@ class Stage(World):
             env.update(own.env())
         replica = super().start(name, self.configuration(name, **settings), kubeconfig=kubeconfig or self.kubeconfig(name, user, server, **(change or {})),
                                 env=env, **({"program": program} if program else {}))
+        self.identities[name] = f"{env.get('POD_NAME', name)}_{env.get('POD_UID', f'uid-of-{name}')}"
         replica.clock = self.own_clocks[-1] if clock is not None else None
         self.replicas[name] = replica
         if expect:
@@ -234,7 +235,7 @@ class Stage(World):
 
     def expiry(self, *holders, before=None):
         """Wall time (s) at which the last Lease that one of these wrote runs out, as a watch of our own saw it."""
-        names = {f"{h.name}_uid-of-{h.name}" for h in holders}
+        names = {self.identities[h.name] for h in holders}
         seen = [when for when, _, lease in self.lease_watch.events
                 if lease.get("spec", {}).get("holderIdentity") in names and (before is None or when <= before)]
         return seen[-1] + self.timing.lease
