@@ -1,13 +1,9 @@
 """/ready and /live in each state of a replica."""
-import json
 import signal
-import urllib.error
-import urllib.request
 
+from harness.ready import get, port_of
 from harness.replicas import FOLLOWS, LED, LOST
 from harness.world import SHORT, wait_until
-
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def config(world, name, standby="warm", receivers=("k8s_cluster",), extensions=None, endpoint="127.0.0.1:0"):
@@ -18,20 +14,6 @@ def config(world, name, standby="warm", receivers=("k8s_cluster",), extensions=N
         if receiver.startswith("k8s_cluster"):
             made["receivers"][receiver] = {"auth_type": "kubeConfig", "collection_interval": "1s", "leaderelector": "leaderelector/foo"}
     return made
-
-
-def port_of(world, replica):
-    return world.expect(replica, "Serving readiness")[1]["port"]
-
-
-def get(port, path="/ready"):
-    """(status, decoded body)"""
-    try:
-        with OPENER.open(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-            status, body = answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        status, body = error.code, error.read()
-    return status, json.loads(body)
 
 
 def wait_status(port, status, timeout=20):
