@@ -70,9 +70,9 @@ static void set_clock(struct lease_watcher *r, int64_t server_time_ns)
 {
     if (server_time_ns <= 0)
         return;
-    /* It tells whole seconds, cut off. */
-    int64_t ahead_ns = server_time_ns - loop_wall_ns(r->loop);
-    *r->server_ahead_ns = ahead_ns > SECOND || ahead_ns < -2 * SECOND ? ahead_ns : 0;
+    /* It tells whole seconds, cut off: on the average it is half a second later. */
+    int64_t ahead_ns = server_time_ns + SECOND / 2 - loop_wall_ns(r->loop);
+    *r->server_ahead_ns = ahead_ns > 3 * SECOND / 2 || ahead_ns < -3 * SECOND / 2 ? ahead_ns : 0;
 }
 
 void lease_watcher_take(struct lease_watcher *r, const struct kube_result *result)

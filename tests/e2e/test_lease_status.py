@@ -1,9 +1,14 @@
 """`baton lease status`: what it says of a Lease in each state, as a table, as JSON, and line by line."""
+import datetime
 import json
 import os
+import re
 import signal
+import time
 
+import pytest
 import yaml
+from harness import clock
 from harness.lease import ERROR, NOBODY, OK, lease, of, watch
 from harness.replicas import LED
 from harness.world import wait_until
@@ -13,8 +18,8 @@ KEYS = {"namespace", "name", "observed", "state", "holder", "since", "renewed", 
         "resourceVersion", "standby", "note"}
 
 
-def status(world, *more, **options):
-    return lease("status", *of(world, *more, **options))
+def status(world, *more, env=None, **options):
+    return lease("status", *of(world, *more, **options), env=env)
 
 
 def test_of_a_leader(world):
@@ -161,6 +166,72 @@ def test_watch_goes_on_after_the_server_was_away(troubled_world):
     wait_until(lambda: world.api.lease(world.lease), 30, "the leader writes its Lease again")
     world.api.edit_lease(world.lease, lambda found: found["spec"].update(holderIdentity="somebody"))
     assert process.out.wait(lambda text: "held by somebody" in text, 30)
+
+
+# The machine at hand has a clock that is off by so much; half an hour, for the server's certificate must look valid.
+WRONG_CLOCKS = pytest.mark.parametrize("off_s", (1800, -1800), ids=("ahead", "behind"))
+AWAY = re.compile(r"\(([^)]*) (ago|ahead)\)")
+
+
+@pytest.fixture
+def wrong_clock(world, off_s):
+    """Environment of a process whose clock is wrong."""
+    own = clock.Clock(clock.build(world.folder), os.path.join(world.folder, "clock"), wall_s=off_s)
+    yield own.env()
+    own.close()
+
+
+def unix(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def rfc3339(seconds):
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@WRONG_CLOCKS
+def test_the_clock_of_the_server_counts(world, wrong_clock):
+    a = world.start_leader("a")
+    world.output(a).wait_more(3)
+    world.watch().wait_more(2)
+    result = status(world, env=wrong_clock)
+    assert result.status == OK and f"default/{world.lease}: held\n" in result.out, result
+    distances = [found[0] for found in AWAY.findall(result.out)]
+    assert len(distances) == 4 and not any("h" in text or re.search(r"\dm\d", text) for text in distances), result
+    (found,) = status(world, "--output", "json", env=wrong_clock).leases()
+    assert found["state"] == "held" and 0 < found["expiresInSeconds"] <= 3
+    assert abs(unix(found["observed"]) - time.time()) < 600, "observed is not of the server's clock"
+
+
+@WRONG_CLOCKS
+def test_what_has_expired_by_the_clock_of_the_server(world, wrong_clock):
+    """By the clock at hand it would be held, or it would be held for longer."""
+    world.api.create_lease(world.lease, spec={"holderIdentity": "dead", "leaseDurationSeconds": 60, "leaseTransitions": 3,
+                                              "acquireTime": rfc3339(time.time() - 930), "renewTime": rfc3339(time.time() - 330)})
+    result = status(world, env=wrong_clock)
+    assert result.status == NOBODY and f"default/{world.lease}: expired\n" in result.out, result
+    assert re.search(r"renewed .*\(5m\d+(\.\d+)?s ago\)", result.out) and re.search(r"since .*\(15m\d+(\.\d+)?s ago\)", result.out), result
+    (found,) = status(world, "--output", "json", env=wrong_clock).leases()
+    assert found["state"] == "expired" and -600 < found["expiresInSeconds"] <= -240
+
+
+@WRONG_CLOCKS
+def test_watch_with_a_wrong_clock(world, wrong_clock):
+    a = world.start_leader("a")
+    process = watch(world, "--output", "json", env=wrong_clock)
+    lines = lambda: [json.loads(text) for text in process.out.texts()]
+    last = lambda: lines()[-1] if len(process.out) else {}
+    wait_until(lambda: last().get("state") == "held", 10, "the leader is seen")
+    before = len(process.out)
+    world.watch().wait_more(4)
+    assert [line["state"] for line in lines()[before:]] in ([], ["held"]), lines()  # at most the news of a note
+    world.end(a)
+    wait_until(lambda: last()["state"] == "free", 10, "the release is seen")
+    b = world.start_leader("b")
+    wait_until(lambda: last()["holder"] == B, 10, "the next leader is seen")
+    killed = b.signal(signal.SIGKILL)
+    wait_until(lambda: last()["state"] == "expired", 20, "the expiry is seen")
+    assert killed - 10 < unix(last()["observed"]) < killed + 600
 
 
 def test_usage(world):

@@ -14,11 +14,11 @@ import traceback
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from harness import clock  # noqa: E402
 from harness.api import ApiServer  # noqa: E402
 from harness.processes import BATON, KUBESIM, PEERS  # noqa: E402
 from harness.proxy import FaultProxy  # noqa: E402
 
-import clock  # noqa: E402
 from all_faults import FAULTS, NAMES_OF  # noqa: E402
 from lagging import LaggingServer  # noqa: E402
 from stage import NAMES, TIMINGS, Stage  # noqa: E402

@@ -3,7 +3,7 @@ import os
 import subprocess
 import time
 
-from clock import Clock
+from harness.clock import Clock
 from harness.world import wait_until
 from registry import APISERVER, fault
 from stage import FOLLOWS, LED, LOST

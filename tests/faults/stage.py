@@ -11,8 +11,8 @@ import urllib.request
 
 import yaml
 from checker import SECOND, Allowed, arrival_of, check
-from clock import Clock
 from harness.api import Sink
+from harness.clock import Clock
 from harness.replicas import FOLLOWS, LED, LOST, RELEASED
 from harness.world import World
 

@@ -29,8 +29,8 @@ class Result:
         return f"exit status {self.status}\n{self.out}\n{self.errors}"
 
 
-def lease(verb, *arguments, kubeconfig=None, timeout=60):
-    done = subprocess.run([BATON, "lease", verb, *arguments], env=environment(kubeconfig), capture_output=True, text=True, timeout=timeout)
+def lease(verb, *arguments, kubeconfig=None, timeout=60, env=None):
+    done = subprocess.run([BATON, "lease", verb, *arguments], env={**environment(kubeconfig), **(env or {})}, capture_output=True, text=True, timeout=timeout)
     return Result(done.returncode, done.stdout, done.stderr)
 
 
@@ -39,8 +39,8 @@ def of(world, *more, user="admin"):
     return ["--name", world.lease, "--namespace", "default", "--kubeconfig", world.server.kubeconfig_of(user), *more]
 
 
-def watch(world, *more):
+def watch(world, *more, env=None):
     """`lease status --watch`, its lines as they come."""
-    process = Process([BATON, "lease", "status", "--watch", *of(world, *more)], "lease", env=environment(None))
+    process = Process([BATON, "lease", "status", "--watch", *of(world, *more)], "lease", env={**environment(None), **(env or {})})
     world.processes.append(process)
     return process

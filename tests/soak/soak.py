@@ -26,7 +26,7 @@ sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "tests", "faults
 from harness.api import ApiServer  # noqa: E402
 from harness.proxy import FaultProxy  # noqa: E402
 
-import clock  # noqa: E402
+from harness import clock  # noqa: E402
 from checker import check, doubled, holes, out_of_order  # noqa: E402
 from registry import Fault  # noqa: E402
 from stage import FOLLOWS, LED, Stage, Timing  # noqa: E402
@@ -252,7 +252,7 @@ def main():
     folder = tempfile.mkdtemp(prefix="soak-")
     server = ApiServer(options.server, os.path.join(folder, "server"), arguments=("--rbac",) if options.server == "kubesim" else ())
     proxy = FaultProxy()
-    fault = Fault("soak", None, "", "", None, (), False, False, False)
+    fault = Fault("soak", None, "", "", None, (), False, False, False, False)
     stage = Stage(server, proxy, clock.build(folder), folder, "soak", fault, TIMING, options.standby, [f"r{n}" for n in range(REPLICAS_MAX)])
     soak = Soak(stage, options.seed)
     stage.allowed.repeats = True  # connections break while answers are on their way

@@ -1,7 +1,7 @@
 /*
  * A clock of one's own for one process: preloaded, it shifts what the process sees of wall time and
  * boot time, and lets boot time run faster or slower, as a file says that a test writes while the
- * process runs (tests/faults/clock.py).
+ * process runs (tests/harness/clock.py).
  *
  * Real times come from the system call, so nothing below is shifted twice. A timer descriptor that
  * waits for an absolute time is given the real time that belongs to it; one that waits already when
