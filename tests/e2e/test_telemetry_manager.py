@@ -111,7 +111,7 @@ def places(text):
 
 
 def environment(**more):
-    return {"MY_POD_IP": "127.0.0.1", "MY_NODE_NAME": "node", "OTLP_ENDPOINT_X": "127.0.0.1:1", **more}
+    return {"MY_POD_IP": "127.0.0.9", "MY_NODE_NAME": "node", "OTLP_ENDPOINT_X": "127.0.0.1:1", **more}
 
 
 @SHAPES
