@@ -10,6 +10,10 @@
  * + 1 with linear probing, at most three quarters full; a removal moves later members of the run
  * up. Growing it looks at each object once; they are fetched ahead, which is most of the time.
  *
+ * Walks: each takes a number of the clock when it begins, and sees what was born before. What a list
+ * brings may be there beside the object of the same name that it replaces, until that is swept; so
+ * walks that begin meanwhile take the number of the list.
+ *
  * Groups: a table from the number of a group to the first of its places, and a chain in both
  * directions through places. So a member leaves without a search.
  */
@@ -35,19 +39,35 @@ void store_init(struct store *s, struct object_pool *pool)
     *s = (struct store){.pool = pool, .generation = 1};
 }
 
-void store_deinit(struct store *s)
+static void free_tables(struct store *s)
 {
-    for (uint32_t i = 0; i < s->place_count; i++)
-        object_unref(s->pool, s->places[i]);
     mem_free(s->places);
     mem_free(s->generations);
+    mem_free(s->births);
     mem_free(s->slots);
     if (s->groups != NULL) {
         mem_free(s->groups->slots);
         mem_free(s->groups->links);
         mem_free(s->groups);
     }
+}
+
+void store_deinit(struct store *s)
+{
+    for (uint32_t i = 0; i < s->place_count; i++)
+        object_unref(s->pool, s->places[i]);
+    free_tables(s);
     *s = (struct store){.pool = s->pool};
+}
+
+void store_reset(struct store *s)
+{
+    CHECK(s->count == 0);
+    uint64_t (*group_of)(const struct object *o) = s->group_of;
+    free_tables(s);
+    *s = (struct store){.pool = s->pool, .generation = 1, .clock = s->clock};
+    if (group_of != NULL)
+        store_group_by(s, group_of);
 }
 
 /* -- by uid -- */
@@ -242,9 +262,10 @@ static uint32_t take_place(struct store *s)
         return place;
     }
     if (s->place_count == s->place_cap) {
-        uint32_t cap = s->place_cap < PLACES_MIN ? PLACES_MIN : s->place_cap + s->place_cap / 2;
+        uint32_t cap = s->place_cap < PLACES_MIN ? PLACES_MIN : s->place_cap + s->place_cap / 4;
         s->places = mem_realloc(s->places, cap * sizeof *s->places);
         s->generations = mem_realloc(s->generations, cap * sizeof *s->generations);
+        s->births = mem_realloc(s->births, cap * sizeof *s->births);
         if (s->groups != NULL)
             s->groups->links = mem_realloc(s->groups->links, cap * sizeof *s->groups->links);
         s->place_cap = cap;
@@ -275,6 +296,7 @@ enum store_change store_put(struct store *s, struct object *take_object, struct 
         uint32_t place = take_place(s);
         s->places[place] = o;
         s->generations[place] = s->generation;
+        s->births[place] = s->clock;
         s->slots[at] = place + 1;
         s->count++;
         s->object_bytes += o->size_bytes;
@@ -330,6 +352,8 @@ void store_mark(struct store *s)
 {
     s->generation++;
     s->sweep_place = 0;
+    if (s->list_clock == 0)
+        s->list_clock = ++s->clock;
 }
 
 struct object *store_sweep(struct store *s, uint32_t *budget)
@@ -341,6 +365,8 @@ struct object *store_sweep(struct store *s, uint32_t *budget)
         if (o != NULL && s->generations[place] != s->generation)
             return take_out(s, find_slot(s, o->uid));
     }
+    if (*budget > 0)
+        s->list_clock = 0;
     return NULL;
 }
 
@@ -354,10 +380,24 @@ struct object *store_next(const struct store *s, uint32_t *cursor)
     return NULL;
 }
 
+struct store_walk store_walk_begin(struct store *s)
+{
+    return (struct store_walk){.end = s->list_clock != 0 ? s->list_clock : ++s->clock};
+}
+
+struct object *store_walk_next(const struct store *s, struct store_walk *walk)
+{
+    struct object *o;
+    do
+        o = store_next(s, &walk->place);
+    while (o != NULL && s->births[walk->place - 1] >= walk->end);
+    return o;
+}
+
 size_t store_bytes(const struct store *s)
 {
-    size_t bytes = s->object_bytes + s->place_cap * (sizeof *s->places + sizeof *s->generations) +
-                   s->slot_count * sizeof *s->slots;
+    size_t place_bytes = sizeof *s->places + sizeof *s->generations + sizeof *s->births;
+    size_t bytes = s->object_bytes + s->place_cap * place_bytes + s->slot_count * sizeof *s->slots;
     if (s->groups != NULL)
         bytes += sizeof *s->groups + s->groups->slot_count * sizeof *s->groups->slots +
                  s->place_cap * sizeof *s->groups->links;

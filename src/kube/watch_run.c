@@ -78,11 +78,7 @@ static void tell_deleted(struct watch *w, struct object *take_before, uint64_t r
 /* The store is empty: its tables go, too. */
 static void store_give_back(struct watch *w)
 {
-    uint64_t (*group_of)(const struct object *o) = w->store.group_of;
-    store_deinit(&w->store);
-    store_init(&w->store, &w->set->pool);
-    if (group_of != NULL)
-        store_group_by(&w->store, group_of);
+    store_reset(&w->store);
 }
 
 static void sweep_done(struct watch *w)

@@ -5,7 +5,6 @@ import collections
 import json
 import os
 import statistics
-import urllib.request
 
 import pytest
 from harness.api import ApiServer, Sink
@@ -75,12 +74,6 @@ def test_memory_with_10000_pods(cluster, collector, compression):
     assert peak <= PEAK_RATIO * steady
 
 
-def control(sink, path, body=None):
-    found = sink.process.out.wait(lambda text: text if text.startswith("control ") else None, 10)
-    request = urllib.request.Request(f"http://{found[1].split(' ', 1)[1]}/{path}", data=json.dumps(body or {}).encode(), method="POST")
-    urllib.request.urlopen(request, timeout=10).close()
-
-
 def identity(resource):
     """What a resource is about: (kind, uid), or the pod and the name of a container."""
     attributes = resource["attrs"]
@@ -109,7 +102,7 @@ def test_a_slow_backend_gets_each_object_once(cluster, collector):
     server = cluster(f"pods={pods}", "--churn", "100")
     process, sink = collector(server, interval, ("--control", "127.0.0.1:0", "--max-recv-mib", "4"), compression="none", timeout="30s",
                               sending_queue={"max_bytes": queue_bytes, "num_consumers": consumers})
-    control(sink, "fault", {"delay_ms": delay_ms, "times": -1})
+    sink.control("fault", {"delay_ms": delay_ms, "times": -1})
     meter = Meter(process, sink)
     before = pods_of(server)
     assert meter.sink.wait_call(lambda call: "resources" in call, 60) is not None

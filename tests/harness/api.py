@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 import time
+import urllib.request
 
 import yaml
 
@@ -261,6 +262,12 @@ class Sink:
 
     def calls(self, start=0):
         return [json.loads(text) for text in self.process.out.texts(start) if text.startswith("{")]
+
+    def control(self, path, body=None):
+        """Of one with a control port."""
+        found = self.process.out.wait(lambda text: text if text.startswith("control ") else None, 10)
+        request = urllib.request.Request(f"http://{found[1].split(' ', 1)[1]}/{path}", data=json.dumps(body or {}).encode(), method="POST")
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10).close()
 
     def wait_call(self, accept, timeout, start=0):
         def decode(text):

@@ -1,4 +1,5 @@
 """kymastats as it ships against a real kube-apiserver: resources of every shape that come, go and change their versions."""
+import collections
 import json
 import os
 import re
@@ -45,11 +46,12 @@ def resource(server, request):
 
 @pytest.fixture
 def run(server, tmp_path):
-    """Starts baton with these receivers ({id: settings}); returns it with the Points of each, unless a sink is given."""
+    """Starts baton with these receivers ({id: settings}); returns it with the Points of each, unless a sink is given (with settings of its
+    queue)."""
     assert os.path.exists(BATON), f"{BATON} is not built"
     started = []
 
-    def start(receivers, user="admin", exporter=None):
+    def start(receivers, user="admin", exporter=None, sending_queue=None):
         config = {"receivers": {}, "exporters": {}, "service": {"pipelines": {}}}
         for number, (name, settings) in enumerate(receivers.items()):
             config["receivers"][name] = {"auth_type": "kubeConfig", "collection_interval": "300ms", **settings}
@@ -57,7 +59,8 @@ def run(server, tmp_path):
                                                       "output_paths": [str(tmp_path / f"{number}.out")]}
             config["service"]["pipelines"][f"metrics/{number}"] = {"receivers": [name], "exporters": [f"debug/{number}"]}
         if exporter is not None:
-            config["exporters"] = {"otlp_grpc": {"endpoint": exporter.endpoint, "tls": {"insecure": True}}}
+            config["exporters"] = {"otlp_grpc": {"endpoint": exporter.endpoint, "tls": {"insecure": True},
+                                                  "sending_queue": sending_queue or {}}}
             config["service"]["pipelines"] = {"metrics": {"receivers": list(receivers), "exporters": ["otlp_grpc"]}}
         started.append(Baton(f"baton-{len(started)}", config, str(tmp_path), kubeconfig=server.kubeconfig_of(user)))
         return started[-1], [Points(str(tmp_path / f"{number}.out")) for number in range(len(receivers))]
@@ -359,6 +362,33 @@ def test_many_objects(server, resource, run, sink):
     assert after.get("LIST", 0) == before.get("LIST", 0), (before, after)
     with open(f"/proc/{baton.pid}/status") as f:
         print("resident:", re.search(r"VmRSS:\s+(.*)", f.read()).group(1))
+
+
+def test_objects_created_again_while_a_tick_waits(server, resource, run):
+    """Each changes its place with another one, between those that were told of and those that are to come: no name comes twice."""
+    count, pairs = 1500, 20
+    r = resource()
+    r.fill(count, {"state": "Ready", "conditions": [condition("A", "True", "R" * 3000)]})
+    names = sorted(f"object-{n}" for n in range(count))  # as a list has them
+    status = {"state": "Ready", "conditions": [condition("A")]}
+    slow = Sink("slow", ("--control", "127.0.0.1:0"))
+    try:
+        slow.control("fault", {"delay_ms": 700, "times": -1})
+        run({"kymastats": {**listed(r), "collection_interval": "2s"}}, exporter=slow, sending_queue={"max_bytes": 1_200_000, "num_consumers": 1})
+        wait_until(lambda: slow.calls(), WAIT_S, "the first part of a tick")
+        when, = points_of(slow.calls())
+        for early, late in zip(names[:pairs], reversed(names)):
+            r.delete(early)
+            r.delete(late)
+            r.put(early, status=status)  # takes the place that was freed last
+            r.put(late, status=status)
+        assert list(points_of(slow.calls())) == [when]  # the tick is still under way
+        ticks = wait_until(lambda: len(points_of(slow.calls())) > 1 and points_of(slow.calls()), WAIT_S, "the next tick")
+    finally:
+        slow.stop()
+    told = collections.Counter(ticks[when])
+    assert [point for point, times in told.items() if times > 1] == []
+    assert {(name, kind) for name in names[:-pairs] for kind in ("A", None)} <= set(told)
 
 
 def test_equal_watches_are_shared(server, resource, run):

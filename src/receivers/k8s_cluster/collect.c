@@ -7,7 +7,8 @@
  *
  * Invariants
  *  - an object that is there throughout the tick comes exactly once: it keeps its place in the
- *    store, whatever comes and goes meanwhile; one that comes or goes may be in it or not.
+ *    store, whatever comes and goes meanwhile; one that goes may be in it or not. No name comes
+ *    twice: one that is created while its kind is gone through waits for the next tick.
  *  - a call looks at a bounded number of objects, also if none of them has a point.
  *  - all points of a tick carry its time.
  *
@@ -25,9 +26,9 @@ struct collector {
 };
 
 struct tick_cursor {
-    size_t turn;    /* in `turns` */
-    size_t stream;  /* among those of the kind */
-    uint32_t place; /* in the stream's store */
+    size_t turn;            /* in `turns` */
+    size_t stream;          /* among those of the kind */
+    struct store_walk walk; /* in the stream's store */
     size_t uid_len;
     char uid[UID_TEXT_BYTES]; /* of the cluster */
 };
@@ -106,10 +107,10 @@ static bool has_points(const struct k8s_cluster *k, enum k8s_entity entity)
 
 /* False: the store has no more objects. */
 static bool fill_from(struct emit *e, enum k8s_entity entity, const struct store *store,
-                      uint32_t *place, const struct store *slices)
+                      struct store_walk *walk, const struct store *slices)
 {
     while (e->encoded_bytes < LIMIT_TICK_BATCH_BYTES) {
-        const struct object *o = store_next(store, place);
+        const struct object *o = store_walk_next(store, walk);
         if (o == NULL)
             return false;
         e->encoded_bytes += LOOK_BYTES;
@@ -131,9 +132,12 @@ static bool fill(struct k8s_cluster *k, struct tick_cursor *cursor)
             const struct k8s_stream *s = &k->streams[k->kind_first[kind] + cursor->stream];
             const struct store *slices =
                 entity == ENTITY_SERVICE ? slices_beside(k, cursor->stream) : NULL;
-            if (fill_from(e, entity, watch_store(s->watch), &cursor->place, slices))
+            struct store *store = watch_store(s->watch);
+            if (cursor->walk.end == 0)
+                cursor->walk = store_walk_begin(store);
+            if (fill_from(e, entity, store, &cursor->walk, slices))
                 return true;
-            cursor->place = 0;
+            cursor->walk = (struct store_walk){0};
         }
         cursor->stream = 0;
     }

@@ -7,7 +7,8 @@
  *
  * Invariants
  *  - an object that is there throughout the tick comes exactly once: it keeps its place in the
- *    store, whatever comes and goes meanwhile.
+ *    store, whatever comes and goes meanwhile. No name comes twice: one that is created while its
+ *    resource is gone through waits for the next tick.
  *  - a store that is not complete yet (its resource was just installed) gives nothing.
  *  - a call looks at a bounded number of objects, also if none of them has a point.
  */
@@ -18,8 +19,7 @@ enum { LOOK_BYTES = 32 }; /* what looking at an object counts as, if it gives no
 
 struct tick_cursor {
     size_t stream;
-    bool has_begun; /* with that stream */
-    uint32_t place; /* in its store */
+    struct store_walk walk; /* in its store */
     struct odd_walk odd;
 };
 
@@ -29,7 +29,7 @@ static bool fill_from(struct kymastats *k, struct kyma_stream *s, struct tick_cu
     const struct store *store = watch_store(s->watch);
     kyma_emit_resource(&k->emit, s->resource);
     while (k->emit.encoded_bytes < LIMIT_TICK_BATCH_BYTES) {
-        const struct object *o = store_next(store, &cursor->place);
+        const struct object *o = store_walk_next(store, &cursor->walk);
         if (o == NULL)
             return false;
         k->emit.encoded_bytes += LOOK_BYTES;
@@ -44,17 +44,16 @@ static bool fill(struct kymastats *k, struct tick_cursor *cursor)
 {
     for (; cursor->stream < k->stream_count; cursor->stream++) {
         struct kyma_stream *s = &k->streams[cursor->stream];
-        if (!cursor->has_begun) {
+        if (cursor->walk.end == 0) {
             if (!watch_is_synced(s->watch, &s->user))
                 continue;
             odd_begin(&cursor->odd, s);
-            cursor->has_begun = true;
-            cursor->place = 0;
+            cursor->walk = store_walk_begin(watch_store(s->watch));
         }
         if (fill_from(k, s, cursor))
             return true;
         odd_end(&cursor->odd, s);
-        cursor->has_begun = false;
+        cursor->walk = (struct store_walk){0};
     }
     return false;
 }

@@ -1,4 +1,4 @@
-/* Stores against an array that knows everything; cursors while objects come and go; sweeping; groups. */
+/* Stores against an array that knows everything; cursors and walks while objects come and go; sweeping; groups. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -58,13 +58,14 @@ static void text(struct buf *b, uint32_t field, const char *format, unsigned n)
     pb_put_bytes(b, field, str_make(line, (size_t)len));
 }
 
+/* Of the same name as the one OBJECTS before it. */
 static struct object *make(struct world *w, unsigned i, unsigned version, unsigned namespace, unsigned fields)
 {
     struct err err;
     const struct object_codec *codec = object_codec_of(KIND_NAMESPACE);
     buf_clear(&w->bytes);
     size_t metadata = pb_open(&w->bytes, 1); /* meta/v1 ObjectMeta */
-    text(&w->bytes, 1, "n-%u", i);
+    text(&w->bytes, 1, "n-%u", i % OBJECTS);
     text(&w->bytes, 3, "space-%u", namespace);
     text(&w->bytes, 5, "00000000-0000-4000-8000-%012u", i);
     text(&w->bytes, 6, "%u", version);
@@ -191,6 +192,129 @@ static void test_cursor_while_changing(void **state)
         assert_int_equal(seen[i], 1);
 }
 
+static unsigned number_of(const struct object *o)
+{
+    uint64_t number;
+    assert_true(str_to_u64(str_skip(object_name(o), 2), &number) && number < OBJECTS);
+    return (unsigned)number;
+}
+
+/* Goes on with a walk over at most `limit` objects; false at its end. */
+static bool walk_on(struct world *w, struct store_walk *walk, unsigned limit, unsigned *seen)
+{
+    for (; limit > 0; limit--) {
+        const struct object *o = store_walk_next(&w->store, walk);
+        if (o == NULL)
+            return false;
+        seen[number_of(o)]++;
+    }
+    return true;
+}
+
+/* Names that are created again under way come at most once, whatever their new places; all others exactly once. */
+static void test_walk_while_names_are_created_again(void **state)
+{
+    struct world *w = *state;
+    static unsigned lives[OBJECTS], seen[OBJECTS];
+    uint64_t before;
+    memset(lives, 0, sizeof lives);
+    for (unsigned i = 0; i < OBJECTS; i++)
+        put(w, make(w, i, 1, 0, 0), &before);
+    for (unsigned version = 2, round = 0; round < 5; round++) {
+        struct store_walk walk = store_walk_begin(&w->store);
+        memset(seen, 0, sizeof seen);
+        while (walk_on(w, &walk, 1, seen)) {
+            unsigned again = next_random(w) % OBJECTS, gone = next_random(w) % OBJECTS;
+            if (again % 3 == 0)
+                put(w, make(w, again + OBJECTS * lives[again], version++, 0, 0), &before);
+            if (again % 3 == 0 || gone % 3 == 0 || again == gone)
+                continue;
+            /* The place that was freed last is taken first: they change places. */
+            assert_true(take_out(w, again + OBJECTS * lives[again]++));
+            assert_true(take_out(w, gone + OBJECTS * lives[gone]++));
+            put(w, make(w, again + OBJECTS * lives[again], version++, 0, 0), &before);
+            put(w, make(w, gone + OBJECTS * lives[gone], version++, 0, 0), &before);
+        }
+        for (unsigned i = 0; i < OBJECTS; i++)
+            assert_in_range(seen[i], i % 3 == 0, 1);
+    }
+    struct store_walk walk = store_walk_begin(&w->store);
+    memset(seen, 0, sizeof seen);
+    assert_false(walk_on(w, &walk, OBJECTS + 1, seen));
+    for (unsigned i = 0; i < OBJECTS; i++)
+        assert_int_equal(seen[i], 1);
+}
+
+static bool sweep_some(struct world *w, uint32_t budget)
+{
+    for (struct object *o; (o = store_sweep(&w->store, &budget)) != NULL;)
+        object_unref(&w->pool, o);
+    return budget == 0;
+}
+
+/* A list brings each odd name with another uid, while the one of before is still there. Walks begin before it, in its middle, after it was
+ * given up and begun again, and while it is swept. */
+static void test_walk_while_a_list_is_taken_over(void **state)
+{
+    struct world *w = *state;
+    enum { WALKS = 4 };
+    static unsigned seen[WALKS + 1][OBJECTS];
+    struct store_walk walks[WALKS];
+    uint64_t before;
+    memset(seen, 0, sizeof seen);
+    for (unsigned i = 0; i < OBJECTS; i++)
+        put(w, make(w, i, 1, 0, 0), &before);
+    walks[0] = store_walk_begin(&w->store);
+    assert_true(walk_on(w, &walks[0], OBJECTS / 2, seen[0]));
+    for (int list = 0; list < 2; list++) {
+        store_mark(&w->store);
+        for (unsigned i = 0; i < OBJECTS; i++) {
+            put(w, make(w, i % 2 == 0 ? i : i + OBJECTS, 2, 0, 0), &before);
+            if (i == OBJECTS / 2) {
+                walks[1 + list] = store_walk_begin(&w->store);
+                assert_true(walk_on(w, &walks[1 + list], OBJECTS / 4, seen[1 + list]));
+            }
+        }
+    }
+    assert_true(sweep_some(w, OBJECTS / 2));
+    walks[3] = store_walk_begin(&w->store);
+    assert_true(walk_on(w, &walks[3], OBJECTS / 4, seen[3]));
+    while (sweep_some(w, OBJECTS / 2)) {
+    }
+    for (unsigned i = 0; i < WALKS; i++)
+        assert_false(walk_on(w, &walks[i], 2 * OBJECTS, seen[i]));
+    struct store_walk after = store_walk_begin(&w->store);
+    assert_false(walk_on(w, &after, OBJECTS + 1, seen[WALKS]));
+    for (unsigned i = 0; i < OBJECTS; i++) {
+        for (unsigned n = 0; n < WALKS; n++)
+            assert_in_range(seen[n][i], i % 2 == 0, 1);
+        assert_int_equal(seen[WALKS][i], 1);
+    }
+}
+
+/* What is put into a store that was cleared is none of a walk's that began before. */
+static void test_walk_over_a_store_that_is_cleared(void **state)
+{
+    struct world *w = *state;
+    static unsigned seen[OBJECTS];
+    uint64_t before;
+    memset(seen, 0, sizeof seen);
+    for (unsigned i = 0; i < 10; i++)
+        put(w, make(w, i, 1, 0, 0), &before);
+    struct store_walk walk = store_walk_begin(&w->store);
+    assert_true(walk_on(w, &walk, 2, seen));
+    for (unsigned i = 0; i < 10; i++)
+        take_out(w, i);
+    store_reset(&w->store);
+    for (unsigned i = 10; i-- > 0;)
+        put(w, make(w, i, 2, 0, 0), &before);
+    assert_false(walk_on(w, &walk, 1, seen));
+    walk = store_walk_begin(&w->store);
+    assert_false(walk_on(w, &walk, 20, seen));
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(seen[i], i < 2 ? 2 : 1);
+}
+
 static void test_sweep(void **state)
 {
     struct world *w = *state;
@@ -309,6 +433,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_put_says_what_changed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_that_come_and_go, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cursor_while_changing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_walk_while_names_are_created_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_walk_while_a_list_is_taken_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_walk_over_a_store_that_is_cleared, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sweep, setup, teardown),
         cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cost, setup, teardown),
