@@ -159,11 +159,19 @@ static int64_t jitter(const struct turn *t, int64_t most_ns)
     return (int64_t)(t->event->random % (uint64_t)(most_ns + 1));
 }
 
+/* A watch that broke after it had stayed: the server answered, so its breaks do not add up to the wait of a server that is away. */
+static bool was_well(const struct turn *t)
+{
+    const struct list_watch *m = t->m;
+    return m->state == LW_WATCHING && m->opened_ns != 0 && !t->event->stalled &&
+           t->now_ns - m->opened_ns >= WELL_AFTER_NS;
+}
+
 static int64_t backoff(struct turn *t)
 {
     struct list_watch *m = t->m;
     const struct list_watch_periods *p = m->periods;
-    if (t->now_ns - m->last_failure_ns > p->backoff_reset_ns)
+    if (was_well(t) || t->now_ns - m->last_failure_ns > p->backoff_reset_ns)
         m->failure_count = 0;
     m->last_failure_ns = t->now_ns;
     int64_t delay_ns = p->backoff_min_ns
@@ -229,6 +237,7 @@ static void finish_list(struct turn *t, str version)
     if (is_stream) {
         m->state = LW_WATCHING;
         m->request = LW_REQUEST_WATCH;
+        m->opened_ns = t->now_ns; /* as a watch */
         m->anything_came = m->bookmarks_come = true;
         m->is_quiet = false;
     } else {

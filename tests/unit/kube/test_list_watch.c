@@ -545,6 +545,30 @@ static void test_backoff_numbers(void **state)
     expect_wait(&f, 800 * MS, 800 * MS, LW_REQUEST_STREAM);
 }
 
+/* A server that restarts now and then, each time for a moment, is not waited for longer and longer; one that breaks each watch at once is. */
+static void test_backoff_after_a_healthy_watch(void **state)
+{
+    (void)state;
+    struct fixture f;
+    be_watching(&f, "1000");
+    for (int i = 0; i < 8; i++) {
+        pass_time(&f, 6 * SECOND);
+        send_broken(&f);
+        expect_wait(&f, 800 * MS, 1600 * MS, LW_REQUEST_CHECK);
+        send_page(&f, "1000", "");
+        send(&f, LW_LIST_END);
+        send(&f, LW_OPENED);
+    }
+    for (int i = 0; i < 4; i++) {
+        pass_time(&f, 4 * SECOND);
+        send_broken(&f);
+        expect_wait(&f, (1600 << i) * MS, (3200 << i) * MS, LW_REQUEST_CHECK);
+        send_page(&f, "1000", "");
+        send(&f, LW_LIST_END);
+        send(&f, LW_OPENED);
+    }
+}
+
 /* -- refusals -- */
 
 static void test_not_served(void **state)
@@ -815,6 +839,7 @@ int main(void)
         cmocka_unit_test(test_expired),
         cmocka_unit_test(test_errors_of_watches),
         cmocka_unit_test(test_backoff_numbers),
+        cmocka_unit_test(test_backoff_after_a_healthy_watch),
         cmocka_unit_test(test_not_served),
         cmocka_unit_test(test_forbidden),
         cmocka_unit_test(test_lists_only),
