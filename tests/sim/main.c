@@ -6,6 +6,7 @@
  */
 #include "world.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -211,6 +212,8 @@ static int run_many(const struct options *o)
 int main(int argc, char **argv)
 {
     struct options o;
+    mallopt(M_TRIM_THRESHOLD, 64 << 20); /* freed memory is taken again soon */
+    mallopt(M_TOP_PAD, 1 << 20);
     parse(&o, argc, argv);
     return o.one ? run_one(&o) : run_many(&o);
 }

@@ -257,23 +257,23 @@ static void read_head(const struct kubesim_head *from, struct http_response *to)
 static bool read_server(struct exchange *x, struct piece *p)
 {
     static const size_t room = 64 * KIB;
-    struct buf data;
+    struct buf *data = &x->world->answer;
     const struct kubesim_head *head = kubesim_call_head(x->server);
     if (head != NULL && x->last_delivery_ns == 0) {
         read_head(head, &p->head);
         p->has_head = true;
     }
-    buf_init(&data, 64 * MIB);
+    buf_clear(data);
     for (bool more = true; more;) {
         size_t len;
-        char *to = buf_reserve(&data, room);
+        char *to = buf_reserve(data, room);
         CHECK(to != NULL);
         switch (kubesim_call_read(x->server, to, room, &len)) {
         case KUBESIM_WAIT:
             more = false;
             break;
         case KUBESIM_DATA:
-            buf_commit(&data, len);
+            buf_commit(data, len);
             break;
         case KUBESIM_END:
             p->end = END_COMPLETE;
@@ -285,10 +285,9 @@ static bool read_server(struct exchange *x, struct piece *p)
             break;
         }
     }
-    p->len = data.len;
-    if (data.len > 0)
-        p->data = buf_take(&data, &p->len);
-    buf_deinit(&data);
+    p->len = data->len;
+    if (data->len > 0)
+        p->data = str_dup(buf_view(data));
     return p->has_head || p->len > 0 || p->end != END_NONE;
 }
 

@@ -152,6 +152,7 @@ void world_run(uint64_t seed, int64_t duration_ns, bool print_trace, bool print_
     w->settings = script_settings(seed, duration_ns);
     w->end_ns = w->settings->duration_ns;
     list_init(&w->exchanges);
+    buf_init(&w->answer, SIZE_MAX / 2);
     chance_seed(&w->script_chance, seed, 1);
     chance_seed(&w->net_chance, seed, 2);
     chance_seed(&w->server_chance, seed, 3);

@@ -16,6 +16,7 @@
 
 #include "base/list.h"
 #include "election/elector.h"
+#include "base/buf.h"
 #include "io/http_client.h"
 #include "kubesim/core.h"
 #include "service/service.h"
@@ -99,6 +100,7 @@ struct world {
     bool server_is_frozen;
     uint64_t request_count;
     struct list exchanges;
+    struct buf answer; /* what the server has just said; its memory stays */
 
     struct replica *replicas[SLOTS_MAX]; /* running processes by slot; NULL: none */
     struct replica *current;             /* whose handler runs; NULL: nobody's */
