@@ -164,10 +164,18 @@ static void pause_in_tick(struct world *w, struct replica *r)
     r->pause_in_tick_ns = between(w, 1, 60) * SECOND;
 }
 
-/* An NTP step, within what is promised of the clocks. */
+/* An NTP step, within what is promised of the clocks; by up to ten minutes where they are wrong. After a step back a leader waits
+ * until the time of its last tick has come round again. */
 static void wall_step(struct world *w, struct replica *r)
 {
-    int64_t to_ns = between(w, -w->settings->offset_ns_max, w->settings->offset_ns_max);
+    int64_t most_ns = w->settings->offset_ns_max;
+    int64_t to_ns = between(w, -most_ns, most_ns);
+    if (w->settings->wrong_clocks) {
+        to_ns = r->offset_ns + between(w, -10 * MINUTE, 10 * MINUTE);
+        if (to_ns < r->offset_ns)
+            check_excuse(w, EXCUSED_TICKS, w->now_ns, w->now_ns + r->offset_ns - to_ns,
+                         "a clock went back");
+    }
     sim_loop_step_wall(r->loop, to_ns - r->offset_ns);
     r->offset_ns = to_ns;
 }

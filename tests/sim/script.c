@@ -67,6 +67,10 @@ const struct settings_of_seed *script_settings(uint64_t seed, int64_t duration_n
         if (chance_percent(&c, faults[i].sort == HARD ? 30 : 60))
             s->faults |= UINT64_C(1) << i;
     s->faults |= 1; /* the first one: SIGTERM */
+    static const int64_t wrong_by_ns[] = {2 * MINUTE, 30 * MINUTE, 6 * HOUR};
+    s->wrong_clocks = chance_percent(&c, 12);
+    if (s->wrong_clocks)
+        s->offset_ns_max = wrong_by_ns[chance_below(&c, COUNT_OF(wrong_by_ns))];
     return s;
 }
 
@@ -291,10 +295,10 @@ void script_new(struct world *w)
     s->calm_ns = w->end_ns - 4 * settings->lease_ns - 5 * settings->interval_ns - 5 * MINUTE;
     world_trace(w,
                 "seed %" PRIu64 ": %d replicas, lease %" PRId64 " s, ticks each %" PRId64
-                " s, watches late by %" PRId64 " ms, standby %d%s",
+                " s, watches late by %" PRId64 " ms, standby %d%s%s",
                 w->seed, settings->replica_count, settings->lease_ns / SECOND,
                 settings->interval_ns / SECOND, settings->lag_ns / MS, (int)settings->standby,
-                settings->crowd ? ", crowd" : "");
+                settings->crowd ? ", crowd" : "", settings->wrong_clocks ? ", wrong clocks" : "");
     check_excuse(w, EXCUSED_ALL, 0, 2 * settings->lease_ns + 20 * SECOND, "the beginning");
     for (int i = 0; i < settings->replica_count; i++)
         script_restart_later(w, i, false, script_between(w, 0, 10 * SECOND));

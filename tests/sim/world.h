@@ -126,6 +126,7 @@ struct settings_of_seed {
     int64_t lease_ns, deadline_ns, retry_ns, margin_ns, interval_ns, duration_ns;
     int rate_ppm_max;          /* clocks run faster or slower by at most so much */
     int64_t offset_ns_max;     /* wall clocks are off by at most so much */
+    bool wrong_clocks;         /* that is minutes or hours: ticks have names that nobody can foresee */
     int64_t fault_gap_ns;      /* mean time between faults */
     uint64_t faults;           /* bit i: the fault i of faults.c */
     int64_t lag_ns;            /* events of watches are late by up to so much, always */
@@ -224,6 +225,7 @@ struct replica {
     int64_t started_ns, stop_asked_ns, rate_ppm;
     int64_t offset_ns;     /* of the wall clock */
     uint64_t term_seen, lost_seen;
+    uint64_t term_handed[RECEIVER_COUNT]; /* term of last_tick_ns */
     int64_t pause_in_tick_ns; /* > 0: it stops for so long when it hands the next batch over */
     int64_t last_tick_ns[RECEIVER_COUNT]; /* handed over */
     struct sender *sender; /* backend.c */
