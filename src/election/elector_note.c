@@ -72,7 +72,8 @@ void elector_note_set(struct elector *e, str receiver_id, const struct note_entr
     /* Also when the term has just been lost: our name may still be on the Lease, and what is half sent belongs into its release. */
     bool is_new = note_find(&e->note, receiver_id) == NULL;
     note_put(&e->note, receiver_id, entry);
-    if (is_new && e->leading) /* a crash before the next renewal must not lose it; others may follow */
+    if (is_new &&
+        e->leading) /* a crash before the next renewal must not lose it; others may follow */
         loop_timer_set(&e->timer,
                        election_renew_soon(&e->machine, loop_boot_ns(e->loop) + NOTE_DELAY_NS));
 }
