@@ -22,8 +22,7 @@ const struct watch_periods watch_periods_default = {
     .list_watch =
         {
             .backoff_min_ns = 800 * MS_NS,
-            .backoff_max_ns =
-                5000 * MS_NS, /* twice that with the jitter: a tick is not stale for longer */
+            .backoff_max_ns = 5000 * MS_NS, /* twice that with the jitter */
             .backoff_reset_ns = 120000 * MS_NS,
             .not_served_ns = 18000 * MS_NS, /* with the jitter: found within 27 s of being there */
             .forbidden_ns = 30000 * MS_NS,

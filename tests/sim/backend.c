@@ -37,7 +37,7 @@ struct report {
     struct event arrival;
     struct replica *replica;
     uint64_t id, process;
-    int64_t tick_ns;
+    int64_t tick_ns, left_ns;
     enum receiver_index receiver;
     enum outcome outcome;
 };
@@ -104,7 +104,8 @@ static void on_arrival(void *arg)
     struct report *p = arg;
     struct world *w = p->replica->world;
     const struct backend *b = w->backend;
-    if (w->now_ns < b->down_until_ns) {
+    bool was_sent = p->left_ns <= p->replica->crashed_ns; /* else it died before it came to that */
+    if (w->now_ns < b->down_until_ns || !was_sent) {
         mem_free(p);
         return;
     }
@@ -138,7 +139,8 @@ static void send(struct sending *x)
     p->tick_ns = x->batch->origin.tick_ns;
     p->receiver = receiver_of(x->batch);
     event_init(&p->arrival, on_arrival, p);
-    world_at(w, &p->arrival, sim_loop_world_ns(r->loop) + net_latency(w, &r->link));
+    p->left_ns = sim_loop_world_ns(r->loop);
+    world_at(w, &p->arrival, p->left_ns + net_latency(w, &r->link));
     loop_timer_set_after(&x->timer, REPEAT_MS * MS);
 }
 

@@ -26,6 +26,8 @@ struct series {
     size_t tick_count, tick_cap;
     int64_t last_handed_ns; /* newest tick of all that were handed over */
     uint64_t last_handed_process;
+    int64_t handed_at_ns; /* world time of that: later than now if the handler is held up */
+    int64_t settled_ns;   /* newest tick before it */
 };
 struct check {
     struct excuse *excuses;
@@ -170,8 +172,20 @@ void check_handed_over(struct replica *r, enum receiver_index receiver, int64_t 
                        "p%" PRIu64 " hands over tick %" PRId64
                        " of the time in which another program led",
                        r->process, tick_ns);
+    if (x->handed_at_ns <= w->now_ns)
+        x->settled_ns = x->last_handed_ns;
+    x->handed_at_ns = sim_loop_world_ns(r->loop);
     x->last_handed_ns = tick_ns;
     x->last_handed_process = r->process;
+}
+
+void check_crashed(struct replica *r)
+{
+    for (size_t i = 0; i < RECEIVER_COUNT; i++) {
+        struct series *x = &check_of(r->world)->series[i];
+        if (x->last_handed_process == r->process && x->handed_at_ns > r->world->now_ns)
+            x->last_handed_ns = x->settled_ns;
+    }
 }
 
 void check_arrived(struct world *w, enum receiver_index receiver, uint64_t process, int64_t tick_ns)
@@ -202,6 +216,18 @@ static bool tick_is_excused(const struct world *w, int64_t tick_ns)
     return check_is_excused(w, EXCUSED_TICKS, at_ns - off_ns, at_ns + off_ns);
 }
 
+/* One that nothing excuses, or 0. A series that begins anew has its first tick beside its grid: then what counts is what is missing
+ * on both grids. */
+static int64_t missing_between(const struct world *w, int64_t before_ns, int64_t after_ns)
+{
+    int64_t interval_ns = w->settings->interval_ns, ahead_ns = 0, back_ns = 0;
+    for (int64_t t = before_ns + interval_ns; t < after_ns && ahead_ns == 0; t += interval_ns)
+        ahead_ns = tick_is_excused(w, t) ? 0 : t;
+    for (int64_t t = after_ns - interval_ns; t > before_ns && back_ns == 0; t -= interval_ns)
+        back_ns = tick_is_excused(w, t) ? 0 : t;
+    return back_ns == 0 ? 0 : ahead_ns;
+}
+
 static void check_missing(struct world *w, const struct series *c)
 {
     int64_t interval_ns = w->settings->interval_ns;
@@ -211,10 +237,10 @@ static void check_missing(struct world *w, const struct series *c)
             !tick_is_excused(w, before_ns) && i > 1) /* a first tick has a time of its own */
             world_fail(w, "tick %" PRId64 " is out of step: %" PRId64 " ms after the one before",
                        after_ns, (after_ns - before_ns) / MS);
-        for (int64_t t = before_ns + interval_ns; t < after_ns && i > 1; t += interval_ns)
-            if (!tick_is_excused(w, t) && !w->failed)
-                world_fail(w, "tick %" PRId64 " (at %.3f) is missing", t,
-                           (double)(t - EPOCH_NS) / 1e9);
+        int64_t missing_ns = i > 1 ? missing_between(w, before_ns, after_ns) : 0;
+        if (missing_ns != 0 && !w->failed)
+            world_fail(w, "tick %" PRId64 " (at %.3f) is missing", missing_ns,
+                       (double)(missing_ns - EPOCH_NS) / 1e9);
     }
     if (w->failed)
         return;
@@ -297,6 +323,8 @@ struct later {
     uint64_t number, script_count;
     const char *why;
     int64_t since_ns;
+    int64_t transitions; /* of the term that is to end */
+    bool successor;      /* somebody was ready */
 };
 
 static void on_gate_later(void *arg)
@@ -353,6 +381,44 @@ void check_lets_go(struct replica *r)
     world_at(w, &l->event, w->now_ns + wait_ns + 1500 * MS);
 }
 
+static void on_handed_over_later(void *arg)
+{
+    struct later *l = arg;
+    struct world *w = l->world;
+    struct replica *r = l->replica, *leader = world_leader(w);
+    bool same_process = w->replicas[r->slot] == r && !r->stopping;
+    bool expected = same_process && script_count(w) == l->script_count &&
+                    !check_is_excused(w, EXCUSED_ALL, l->since_ns - SECOND, w->now_ns);
+    struct lease_now lease;
+    server_lease(w, "the-lease", &lease);
+    if (expected && leader == r && lease.transitions == l->transitions)
+        world_fail(w, "p%" PRIu64 " goes on leading %.1f s after it was asked to hand over",
+                   r->process, (double)(w->now_ns - l->since_ns) / 1e9);
+    if (expected && l->successor && (leader == NULL || leader == r))
+        world_fail(w, "%.1f s after p%" PRIu64 " was asked to hand over %s",
+                   (double)(w->now_ns - l->since_ns) / 1e9, r->process,
+                   leader == NULL ? "nobody leads" : "it leads again");
+    mem_free(l);
+}
+
+void check_hands_over(struct replica *r, int64_t heard_ns, bool successor)
+{
+    struct world *w = r->world;
+    struct lease_now lease;
+    server_lease(w, "the-lease", &lease);
+    struct later *l = mem_zalloc(sizeof *l);
+    l->world = w;
+    l->replica = r;
+    l->since_ns = w->now_ns;
+    l->script_count = script_count(w);
+    l->transitions = lease.transitions;
+    l->successor = successor;
+    event_init(&l->event, on_handed_over_later, l);
+    /* As a stop; then the next one sees the release and claims. */
+    int64_t wait_ns = w->settings->standby == STANDBY_AUTO ? 5 * SECOND : 0;
+    world_at(w, &l->event, w->now_ns + heard_ns + wait_ns + 3 * SECOND + 3 * w->settings->lag_ns);
+}
+
 /* -- begin and end -- */
 
 void check_new(struct world *w)
@@ -362,6 +428,13 @@ void check_new(struct world *w)
     world_at(w, &w->check->every, 5 * SECOND);
 }
 
+/* Who no longer campaigns after a yield, a loss or a refusal would be missed at the next change only. */
+static void check_stands_by(struct world *w)
+{
+    if (w->settings->standby == STANDBY_AUTO && world_alive(w) >= 2 && !world_successor_is_ready(w))
+        world_fail(w, "nobody stands by at the end");
+}
+
 void check_end(struct world *w)
 {
     int open = 0;
@@ -369,6 +442,7 @@ void check_end(struct world *w)
         open += w->replicas[i] != NULL && replica_may_emit(w->replicas[i]);
     if (open != 1)
         world_fail(w, "%d gates are open at the end", open);
+    check_stands_by(w);
     for (size_t i = 0; i < RECEIVER_COUNT; i++)
         if ((i == RECEIVER_DUMMY || w->cluster != NULL) && !w->settings->wrong_clocks)
             check_missing(w, &check_of(w)->series[i]);

@@ -36,6 +36,22 @@ static void reload(struct world *w, struct replica *r)
     replica_reload(r);
 }
 
+/* The leader hands over, by SIGUSR1 or because its Lease asks for it, and goes on as a candidate. */
+static void yield(struct world *w, struct replica *r)
+{
+    r = world_leader(w);
+    if (r == NULL || r->stopping || r->signal_pending)
+        return;
+    bool ready = script_has_successor(w);
+    bool by_lease = script_percent(w, 50);
+    script_planned(w, "a yield near something else");
+    if (!by_lease)
+        replica_yield(r);
+    else if (!server_hand(w, HAND_YIELD))
+        return;
+    check_hands_over(r, by_lease ? 3 * (r->link.lag_ns + w->settings->lag_ns) + SECOND : 0, ready);
+}
+
 /* -- mild -- */
 
 static void short_pause(struct world *w, struct replica *r)
@@ -225,9 +241,9 @@ static void long_restart(struct world *w, struct replica *r)
 }
 
 /* All processes, but not the admin. */
-#define USERS                                                                                      \
-    "\"user\":\"slot-0,slot-1,slot-2,slot-3,slot-4,slot-5,slot-6,slot-7,slot-8,slot-9,slot-10,"    \
-    "slot-11,slot-12,slot-13,slot-14,slot-15\""
+#define ALL_USERS                                                                                  \
+    "slot-0,slot-1,slot-2,slot-3,slot-4,slot-5,slot-6,slot-7,slot-8,slot-9,slot-10,slot-11,"       \
+    "slot-12,slot-13,slot-14,slot-15"
 
 static void server_rule(struct world *w, const char *method, int times, const char *effect)
 {
@@ -235,7 +251,8 @@ static void server_rule(struct world *w, const char *method, int times, const ch
     struct err err;
     uint64_t id;
     snprintf(json, sizeof json,
-             "{\"match\":{" USERS ",\"resource\":\"leases\",\"method\":\"%s\"},\"times\":%d,%s}",
+             "{\"match\":{\"user\":\"" ALL_USERS
+             "\",\"resource\":\"leases\",\"method\":\"%s\"},\"times\":%d,%s}",
              method, times, effect);
     world_trace(w, "server: %s %d times %s", method, times, effect);
     if (!kubesim_fault_add(w->server, str_from(json), &id, &err))
@@ -458,5 +475,6 @@ const struct fault faults[] = {
     {"duration shortened", HARD, shortened},
     {"backend down", HARD, backend_down},
     {"backend refuses", HARD, backend_refuses},
+    {"yield", PLANNED, yield},
 };
 const size_t fault_count = COUNT_OF(faults);

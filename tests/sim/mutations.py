@@ -83,6 +83,12 @@ MUTATIONS = [
     ("an overdue tick is not made up for after a release", "src/service/tick_schedule.c",
      "s->catching_up = inheritance != INHERIT_EXPIRED;",
      "s->catching_up = false;\n    if (!s->catching_up)\n        tick_schedule_pass(s, now_ns);"),
+    ("who has handed over, and to nobody, holds back for good", "src/election/election.c",
+     "        m->hold_back_ns = now_ns + m->config.duration_ns;",
+     "        m->hold_back_ns = INT64_MAX;"),
+    ("what the Lease asks for is not heard", "src/election/elector_facts.c",
+     "return token.len > 0 && str_eq(token, elector_fencing_token(e));",
+     "return token.len > 0 && false;"),
 ]
 
 

@@ -36,7 +36,7 @@ struct exchange {
     bool is_stream, is_lost, on_its_way, over;
     struct event arrival, pump;
     struct kubesim_call *server;
-    int64_t last_delivery_ns;
+    int64_t left_ns, last_delivery_ns;
     size_t deliveries;
 };
 
@@ -334,6 +334,11 @@ static void on_arrival(void *arg)
     struct exchange *x = arg;
     struct world *w = x->world;
     x->on_its_way = false;
+    if (x->left_ns >
+        x->replica->crashed_ns) { /* the handler was held up, and died before it came to that */
+        exchange_check(x);
+        return;
+    }
     if (w->now_ns < w->server_down_until_ns) {
         send_end(x, END_REFUSED, w->now_ns + net_latency(w, &x->replica->link));
         return;
@@ -437,6 +442,7 @@ struct http_call *http_send(struct http_client *client, const struct http_reques
     list_append(&w->exchanges, &x->link);
     event_init(&x->arrival, on_arrival, x);
     event_init(&x->pump, on_pump, x);
+    x->left_ns = sim_loop_world_ns(client->loop);
     int64_t at_ns = way_there(x, client, request->fresh_connection);
     if (request->fresh_connection)
         client->born_ns = sim_loop_world_ns(client->loop);

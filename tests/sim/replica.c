@@ -158,6 +158,7 @@ struct replica *replica_start(struct world *w, int slot, bool same_pod)
     r->offset_ns = chance_between(&w->net_chance, -s->offset_ns_max, s->offset_ns_max);
     r->loop = sim_loop_new(w, r, 100 + r->process, (int)r->rate_ppm, r->offset_ns);
     r->started_ns = w->now_ns;
+    r->crashed_ns = INT64_MAX;
     r->yaml = make_yaml(s, w->print_logs);
     r->source.location = str_from(r->yaml);
     r->begin.fn = begin;
@@ -178,6 +179,8 @@ void replica_crash(struct replica *r)
     struct world *w = r->world;
     world_trace(w, "p%" PRIu64 " crashes", r->process);
     r->dead = true;
+    r->crashed_ns = w->now_ns;
+    check_crashed(r);
     sim_loop_kill(r->loop);
     net_forget(w, r);
     w->replicas[r->slot] = NULL;
@@ -189,18 +192,25 @@ static void on_signal(void *arg, bool alive)
     r->signal_pending = false;
     if (!alive || r->service == NULL)
         return;
-    if (r->signal_is_reload)
-        service_reload(r->service);
-    else
+    switch (r->signal_kind) {
+    case SIGNAL_STOP:
         service_stop(r->service);
+        break;
+    case SIGNAL_RELOAD:
+        service_reload(r->service);
+        break;
+    case SIGNAL_YIELD:
+        service_yield(r->service);
+        break;
+    }
 }
 
-static void signal_send(struct replica *r, bool is_reload)
+static void signal_send(struct replica *r, enum replica_signal kind)
 {
     if (r->signal_pending)
         return;
     r->signal_pending = true;
-    r->signal_is_reload = is_reload;
+    r->signal_kind = kind;
     r->signal.fn = on_signal;
     r->signal.arg = r;
     sim_loop_deliver(r->loop, &r->signal, r->world->now_ns);
@@ -213,13 +223,19 @@ void replica_terminate(struct replica *r)
     r->stopping = true;
     r->stop_asked_ns = r->world->now_ns;
     world_trace(r->world, "p%" PRIu64 " gets SIGTERM", r->process);
-    signal_send(r, false);
+    signal_send(r, SIGNAL_STOP);
 }
 
 void replica_reload(struct replica *r)
 {
     world_trace(r->world, "p%" PRIu64 " gets SIGHUP", r->process);
-    signal_send(r, true);
+    signal_send(r, SIGNAL_RELOAD);
+}
+
+void replica_yield(struct replica *r)
+{
+    world_trace(r->world, "p%" PRIu64 " gets SIGUSR1", r->process);
+    signal_send(r, SIGNAL_YIELD);
 }
 
 /* -- questions -- */

@@ -136,10 +136,15 @@ static int ready_count(const struct world *w)
     return count;
 }
 
+bool script_has_successor(const struct world *w)
+{
+    return ready_count(w) >= 2 && world_successor_is_ready(w);
+}
+
 void script_planned(struct world *w, const char *why)
 {
     struct script *s = script_of(w);
-    if (s->mild_until_ns > w->now_ns || ready_count(w) < 2 || !world_successor_is_ready(w))
+    if (s->mild_until_ns > w->now_ns || !script_has_successor(w))
         script_excuse(w, w->now_ns, why);
     s->planned_ns = w->now_ns;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/limits.h"
+#include "election/note.h"
 #include "kube/lease.h"
 
 #define FOREIGN_HOLDER "another-program"
@@ -171,6 +172,12 @@ static void edit(struct lease *lease, enum hand what, int64_t now_ns)
     case HAND_SHORTEN:
         lease->duration_s = 1;
         break;
+    case HAND_YIELD: { /* as `baton lease yield` */
+        char term[160];
+        snprintf(term, sizeof term, "%.*s/%" PRId32, STR_ARG(lease->uid), lease->transitions);
+        lease_annotation_set(lease, STR(YIELD_ANNOTATION), str_from(term));
+        break;
+    }
     case HAND_DELETE:
         break;
     }

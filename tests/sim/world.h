@@ -188,7 +188,7 @@ int64_t net_latency(struct world *w, const struct link_state *l);
 void server_new(struct world *w);
 void server_kick(struct world *w); /* what may be due now is done */
 enum hand {
-    HAND_DELETE, HAND_TWIN, HAND_CLEAR, HAND_SHORTEN,
+    HAND_DELETE, HAND_TWIN, HAND_CLEAR, HAND_SHORTEN, HAND_YIELD,
     HAND_FOREIGN, HAND_FOREIGN_RENEW, HAND_FOREIGN_RELEASE, /* what another program does; the last two only if it holds it */
 };
 /* Edits the Lease as admin. False if there is none to edit so. */
@@ -223,6 +223,7 @@ struct replica {
     bool dead, stopping, ended;
     bool replaced;         /* by another one: it does not come back */
     int64_t started_ns, stop_asked_ns, rate_ppm;
+    int64_t crashed_ns;    /* INT64_MAX: it did not */
     int64_t offset_ns;     /* of the wall clock */
     uint64_t term_seen, lost_seen;
     uint64_t term_handed[RECEIVER_COUNT]; /* term of last_tick_ns */
@@ -232,12 +233,14 @@ struct replica {
     int64_t cluster_tick_ns, cluster_begun_ns; /* the tick of k8s_cluster that is being read */
     uint64_t cluster_seen[PODS_MAX / 64];      /* pods in it */
     struct parcel begin, signal;
-    bool signal_is_reload, signal_pending;
+    enum replica_signal { SIGNAL_STOP, SIGNAL_RELOAD, SIGNAL_YIELD } signal_kind;
+    bool signal_pending;
 };
 struct replica *replica_start(struct world *w, int slot, bool same_pod);
 void replica_crash(struct replica *r);
 void replica_terminate(struct replica *r);
 void replica_reload(struct replica *r);
+void replica_yield(struct replica *r);
 struct elector *replica_elector(const struct replica *r); /* NULL: none */
 bool replica_may_emit(const struct replica *r);
 int world_alive(const struct world *w);
@@ -258,12 +261,16 @@ void check_new(struct world *w);
 void check_excuse(struct world *w, enum excused what, int64_t from_ns, int64_t to_ns, const char *why);
 void check_turn(struct world *w, struct replica *r);           /* after each turn of a replica */
 void check_handed_over(struct replica *r, enum receiver_index receiver, int64_t tick_ns);    /* a batch of a tick came out of the fan-out */
+/* What a handler that is held up has not come to yet did not happen. */
+void check_crashed(struct replica *r);
 void check_arrived(struct world *w, enum receiver_index receiver, uint64_t process, int64_t tick_ns);
 bool check_is_excused(const struct world *w, enum excused what, int64_t from_ns, int64_t to_ns);
 void check_foreign_term(struct world *w, int64_t from_ns, int64_t to_ns);
 void check_lease_write(struct replica *r, str path, str body);
 void check_gate_soon_closed(struct world *w, struct replica *r, int64_t within_ns, const char *why);
 void check_lets_go(struct replica *r);
+/* It was asked to hand over, and hears of it within `heard_ns`; `successor`: somebody else is ready. */
+void check_hands_over(struct replica *r, int64_t heard_ns, bool successor);
 void check_end(struct world *w);
 uint64_t check_tick_count(const struct world *w);
 uint64_t check_term_count(const struct world *w);
