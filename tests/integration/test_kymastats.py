@@ -46,21 +46,21 @@ def resource(server, request):
 
 @pytest.fixture
 def run(server, tmp_path):
-    """Starts baton with these receivers ({id: settings}); returns it with the Points of each, unless a sink is given (with settings of its
-    queue)."""
+    """Starts baton with these receivers ({id: settings}); returns it with the Points of each, unless a sink is given (with more
+    settings of its exporter)."""
     assert os.path.exists(BATON), f"{BATON} is not built"
     started = []
 
-    def start(receivers, user="admin", exporter=None, sending_queue=None):
+    def start(receivers, user="admin", exporter=None, settings=None):
         config = {"receivers": {}, "exporters": {}, "service": {"pipelines": {}}}
-        for number, (name, settings) in enumerate(receivers.items()):
-            config["receivers"][name] = {"auth_type": "kubeConfig", "collection_interval": "300ms", **settings}
+        for number, (name, own) in enumerate(receivers.items()):
+            config["receivers"][name] = {"auth_type": "kubeConfig", "collection_interval": "300ms", **own}
             config["exporters"][f"debug/{number}"] = {"use_internal_logger": False, "verbosity": "detailed",
                                                       "output_paths": [str(tmp_path / f"{number}.out")]}
             config["service"]["pipelines"][f"metrics/{number}"] = {"receivers": [name], "exporters": [f"debug/{number}"]}
         if exporter is not None:
             config["exporters"] = {"otlp_grpc": {"endpoint": exporter.endpoint, "tls": {"insecure": True},
-                                                  "sending_queue": sending_queue or {}}}
+                                                  **(settings or {})}}
             config["service"]["pipelines"] = {"metrics": {"receivers": list(receivers), "exporters": ["otlp_grpc"]}}
         started.append(Baton(f"baton-{len(started)}", config, str(tmp_path), kubeconfig=server.kubeconfig_of(user)))
         return started[-1], [Points(str(tmp_path / f"{number}.out")) for number in range(len(receivers))]
@@ -374,7 +374,8 @@ def test_objects_created_again_while_a_tick_waits(server, resource, run):
     slow = Sink("slow", ("--control", "127.0.0.1:0"))
     try:
         slow.control("fault", {"delay_ms": 700, "times": -1})
-        run({"kymastats": {**listed(r), "collection_interval": "2s"}}, exporter=slow, sending_queue={"max_bytes": 1_200_000, "num_consumers": 1})
+        run({"kymastats": {**listed(r), "collection_interval": "2s"}}, exporter=slow,
+            settings={"compression": "none", "sending_queue": {"max_bytes": 1_200_000, "num_consumers": 1}})
         wait_until(lambda: slow.calls(), WAIT_S, "the first part of a tick")
         when, = points_of(slow.calls())
         for early, late in zip(names[:pairs], reversed(names)):
