@@ -58,7 +58,7 @@ def test_fifty_processes(world):
     watch.wait_more(2)
     # In peace the number of requests does not grow with the number of replicas.
     before, began = lease_requests(world.api), time.monotonic()
-    watch.wait_more(6, 60)
+    watch.wait_more(3, 60)
     seconds = time.monotonic() - began
     after = lease_requests(world.api)
     by_verb = {verb: round((after[verb] - before.get(verb, 0)) / seconds, 2) for verb in after}

@@ -6,7 +6,7 @@ from stage import FOLLOWS, LED, LOST
 
 GROUP = {"group": "two_servers", "servers": APISERVER, "two_servers": True}
 KEPT = "the leader stays, none missing"
-LAG_MS = 300
+LAG_MS = 200
 
 
 def pair(stage, leader=None, standby=None):
@@ -33,7 +33,7 @@ def stays(a, b):
     assert not a.wait_log(LOST, 0) and not b.wait_log(LED, 0)
 
 
-@fault("the leader's server is 300 ms behind; then SIGTERM", KEPT, **GROUP)
+@fault("the leader's server is 200 ms behind; then SIGTERM", KEPT, **GROUP)
 def leader_on_a_server_that_lags(stage):
     a, b = pair(stage, leader=stage.lagging)
     stage.lagging.lag(LAG_MS)
@@ -42,7 +42,7 @@ def leader_on_a_server_that_lags(stage):
     stage.hand_over(a, b)
 
 
-@fault("the standby's server is 300 ms behind; then SIGTERM of the leader", KEPT, **GROUP)
+@fault("the standby's server is 200 ms behind; then SIGTERM of the leader", KEPT, **GROUP)
 def standby_on_a_server_that_lags(stage):
     a, b = pair(stage, standby=stage.lagging)
     stage.lagging.lag(LAG_MS)
@@ -51,7 +51,7 @@ def standby_on_a_server_that_lags(stage):
     stage.hand_over(a, b)
 
 
-@fault("the standby's server is 300 ms behind; SIGKILL of the leader", "*excused*", **GROUP)
+@fault("the standby's server is 200 ms behind; SIGKILL of the leader", "*excused*", **GROUP)
 def standby_on_a_server_that_lags_and_sigkill(stage):
     a, b = pair(stage, standby=stage.lagging)
     stage.lagging.lag(LAG_MS)
@@ -113,7 +113,7 @@ def standby_moves_into_the_past(stage):
     stage.hand_over(a, b)
 
 
-@fault("the leader moves to a server that is 300 ms behind, and back, again and again; then SIGTERM", KEPT, **GROUP)
+@fault("the leader moves to a server that is 200 ms behind, and back, again and again; then SIGTERM", KEPT, **GROUP)
 def leader_moves_to_and_fro(stage):
     a, b = pair(stage)
     stage.lagging.lag(LAG_MS)
@@ -141,7 +141,7 @@ def leader_moves_into_the_past(stage):
     stage.hand_over(b, a)
 
 
-@fault("leader and standby change servers at once, one of which is 300 ms behind; SIGTERM of the leader right behind it", "none missing", **GROUP)
+@fault("leader and standby change servers at once, one of which is 200 ms behind; SIGTERM of the leader right behind it", "none missing", **GROUP)
 def both_change_servers(stage):
     a, b = pair(stage, leader=stage.lagging)
     stage.lagging.lag(LAG_MS)
