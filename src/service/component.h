@@ -85,6 +85,8 @@ struct receiver_type {
     void (*on_room)(struct receiver *r);
     void (*deactivate)(struct receiver *r); /* may be NULL */
     void (*stop)(struct receiver *r);       /* may be NULL */
+    /* A reload: `to` of the same type and id, not started yet, takes what `from`, which was stopped, has gathered. May be NULL. */
+    void (*carry)(struct receiver *from, struct receiver *to);
     void (*destroy)(struct receiver *r);
 };
 /* Hands a batch to all pipelines of its signal that use this receiver. Takes the caller's reference. Checks the gate: false if
@@ -96,6 +98,8 @@ bool receiver_emit_at(struct receiver *r, struct batch *take_batch, struct posit
 /* Do all exporters of this signal take another batch now? If not, on_room is called when that may have changed. */
 bool receiver_has_room(struct receiver *r, enum signal signal);
 void receiver_ready(struct receiver *r);
+/* Is it stopped for a reload? Then `carry` may follow, and `destroy` does. */
+bool receiver_stops_for_reload(const struct receiver *r);
 /* Of the Lease that gates it; 0 if none does. */
 int64_t receiver_lease_duration_ns(const struct receiver *r);
 

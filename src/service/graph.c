@@ -440,5 +440,7 @@ void graph_carry(struct graph *from, struct graph *to)
         /* In any case: what was emitted is not emitted again. */
         n->progress = old->progress;
         old->progress.position = NULL;
+        if (n->receiver.type->carry != NULL)
+            n->receiver.type->carry(&old->receiver, &n->receiver);
     }
 }

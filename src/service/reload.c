@@ -38,6 +38,11 @@ static bool change_telemetry(struct service *s, const struct settings *settings,
     return ok;
 }
 
+bool receiver_stops_for_reload(const struct receiver *r)
+{
+    return r->base.service->next != NULL && !r->base.service->ending;
+}
+
 void service_reload(struct service *s)
 {
     if (s->phase != PHASE_RUNNING) {

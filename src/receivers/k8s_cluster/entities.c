@@ -12,6 +12,10 @@
  * version finds the place within the journal; the fingerprint shows that nothing happened between a
  * mark and a younger journal, which is the rule in quiet streams.
  *
+ * A reload hands the journal on: the old receiver follows its watches until the new one has it, and
+ * the fingerprint of the store shows that no change was missed. So the new one goes on after what was
+ * acknowledged, like a standby that takes over.
+ *
  * Versions of changes that a list has found come in no order. Such changes do not move the mark;
  * the end of the list does. A delete that a list has found has no version until then.
  *
@@ -414,6 +418,16 @@ void entities_room(struct entities *e)
 
 /* ---- streams ---- */
 
+static uint64_t fingerprint_of(const struct store *store)
+{
+    uint64_t sum = 0;
+    uint32_t place = 0;
+    const struct object *o;
+    while ((o = store_next(store, &place)) != NULL)
+        sum += object_fingerprint(o);
+    return sum;
+}
+
 static void begin_stream(struct entities *e, size_t i)
 {
     struct entity_stream *s = &e->streams[i];
@@ -422,11 +436,7 @@ static void begin_stream(struct entities *e, size_t i)
     s->version = version_of_watch(s);
     s->listing = false;
     s->turned_back = false;
-    s->fingerprint = 0;
-    const struct object *o;
-    uint32_t place = 0;
-    while ((o = store_next(watch_store(watch_of(s)), &place)) != NULL)
-        s->fingerprint += object_fingerprint(o);
+    s->fingerprint = fingerprint_of(watch_store(watch_of(s)));
     begin_journal(e, i, s->version);
     loop_timer_set_after(&e->clock, 0);
     if (e->state != ENTITIES_SENDING)
@@ -468,6 +478,49 @@ void entities_stop(struct entities *e)
         if (e->streams[i].live)
             end_stream(e, i);
     loop_timer_clear(&e->clock);
+}
+
+/* ---- a reload ---- */
+
+static bool has_same_watches(const struct entities *a, const struct entities *b)
+{
+    if (a->stream_count != b->stream_count)
+        return false;
+    for (size_t i = 0; i < a->stream_count; i++)
+        if (watch_of(&a->streams[i]) != watch_of(&b->streams[i]))
+            return false;
+    return true;
+}
+
+void entities_carry(struct entities *e, struct entities *from)
+{
+    CHECK(e->state == ENTITIES_IDLE && from->state == ENTITIES_IDLE);
+    if (!has_same_watches(e, from))
+        return;
+    journal_deinit(&e->journal);
+    e->journal = from->journal;
+    journal_init(&from->journal, e->journal.pool);
+    for (size_t i = 0; i < e->stream_count; i++) {
+        const struct k8s_stream *stream = e->streams[i].stream;
+        e->streams[i] = from->streams[i];
+        e->streams[i].stream = stream;
+        e->streams[i].carried = from->streams[i].live && !from->streams[i].listing;
+        e->streams[i].live = from->streams[i].live = false;
+    }
+}
+
+void entities_start(struct entities *e)
+{
+    for (size_t i = 0; i < e->stream_count; i++) {
+        struct entity_stream *s = &e->streams[i];
+        if (!s->carried)
+            continue;
+        s->carried = false;
+        s->live = is_synced(s) && has_version(s) &&
+                  fingerprint_of(watch_store(watch_of(s))) == s->fingerprint;
+        if (s->live)
+            loop_timer_set_after(&e->clock, 0);
+    }
 }
 
 /* ---- the clock ---- */

@@ -4,7 +4,8 @@
  *
  * Life: create gets a watch on each kind (and namespace) that an enabled metric, or the entity
  * events, need -> start joins them -> the stores fill -> ready -> ticks and events while it leads
- * -> stop leaves them -> destroy gives them back. A warm standby has everything but the ticks.
+ * -> stop leaves them -> destroy gives them back. A warm standby has everything but the ticks. In a
+ * reload with entity events destroy leaves them, after the journal of changes has gone over.
  *
  * Invariants
  *  - a kind that cannot be listed, for whatever reason, stops no other: ready means that each
@@ -219,9 +220,24 @@ static void on_silence(void *arg)
 
 /* ---- life ---- */
 
+static void join_all(struct k8s_cluster *k)
+{
+    for (size_t i = 0; i < k->stream_count; i++)
+        if (!k->streams[i].user.joined)
+            watch_join(k->streams[i].watch, &k->streams[i].user);
+}
+
+static void leave_all(struct k8s_cluster *k)
+{
+    for (size_t i = 0; i < k->stream_count; i++)
+        if (k->streams[i].user.joined)
+            watch_leave(k->streams[i].watch, &k->streams[i].user);
+}
+
 static void release(struct receiver *r)
 {
     struct k8s_cluster *k = r->base.state;
+    leave_all(k);
     if (k->entities != NULL)
         entities_free(k->entities);
     collector_free(k->collector);
@@ -291,8 +307,9 @@ static bool start(struct receiver *r, struct err *err)
     tell_start(k);
     k->ready_told = false;
     loop_timer_set_after(&k->silence, LIMIT_SYNC_SILENCE_MS * INT64_C(1000000));
-    for (size_t i = 0; i < k->stream_count; i++)
-        watch_join(k->streams[i].watch, &k->streams[i].user);
+    join_all(k);
+    if (k->entities != NULL)
+        entities_start(k->entities);
     tell_ready(k); /* after a reload the stores are full already */
     return true;
 }
@@ -335,11 +352,19 @@ static void stop(struct receiver *r)
 {
     struct k8s_cluster *k = r->base.state;
     loop_timer_clear(&k->silence);
-    for (size_t i = 0; i < k->stream_count; i++)
-        watch_leave(k->streams[i].watch, &k->streams[i].user);
+    if (k->entities != NULL && receiver_stops_for_reload(r))
+        return; /* what changes until the successor is there goes into the journal that it gets */
+    leave_all(k);
     if (k->entities != NULL)
         entities_stop(k->entities);
     log_info(&r->base.logger, "Stopped watching");
+}
+
+static void carry(struct receiver *from, struct receiver *to)
+{
+    const struct k8s_cluster *old = from->base.state, *new = to->base.state;
+    if (old->entities != NULL && new->entities != NULL)
+        entities_carry(new->entities, old->entities);
 }
 
 const struct receiver_type k8s_cluster_receiver = {
@@ -360,5 +385,6 @@ const struct receiver_type k8s_cluster_receiver = {
     .on_room = on_room,
     .deactivate = deactivate,
     .stop = stop,
+    .carry = carry,
     .destroy = release,
 };

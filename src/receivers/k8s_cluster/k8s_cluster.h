@@ -56,5 +56,9 @@ void entities_deactivate(struct entities *e);
 void entities_room(struct entities *e); /* exporters take batches again */
 /* The watches are left: what changes from now on is not seen, until entities_state says that a stream is synced again. */
 void entities_stop(struct entities *e);
+/* The journal of `from`, which is used no more, goes over, if both have the same watches. */
+void entities_carry(struct entities *e, struct entities *from);
+/* The watches are joined: goes on with a journal that was carried, where no change was missed. */
+void entities_start(struct entities *e);
 
 #endif

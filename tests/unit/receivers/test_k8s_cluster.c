@@ -76,6 +76,7 @@ void watch_join(struct watch *w, struct watch_user *user)
 {
     assert_null(w->user);
     assert_int_equal(user->fields, w->fields);
+    user->joined = true;
     w->user = user;
 }
 
@@ -83,6 +84,7 @@ void watch_leave(struct watch *w, struct watch_user *user)
 {
     assert_ptr_equal(w->user, user);
     w->user = NULL;
+    user->joined = false;
 }
 
 bool watch_is_synced(const struct watch *w, const struct watch_user *user)
@@ -202,6 +204,13 @@ bool receiver_emit(struct receiver *r, struct batch *take_batch)
     return true;
 }
 
+static bool reloading;
+bool receiver_stops_for_reload(const struct receiver *r)
+{
+    assert_non_null(r);
+    return reloading;
+}
+
 void receiver_ready(struct receiver *r)
 {
     assert_true(r->type->is_ready(r));
@@ -264,6 +273,16 @@ void entities_stop(struct entities *e)
 {
     (void)e;
     note("stop ");
+}
+void entities_carry(struct entities *e, struct entities *from)
+{
+    assert_ptr_equal(e, from); /* there is one dummy */
+    note("carry ");
+}
+void entities_start(struct entities *e)
+{
+    assert_ptr_equal(e, &entities_dummy);
+    note("start ");
 }
 
 /* ---- one receiver ---- */
@@ -759,6 +778,24 @@ static void test_services_by_namespace(void **state)
 
 /* ---- entity events ---- */
 
+/* Watches are followed until the journal of changes has gone over. */
+static void test_reload_with_entity_events(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, "", SIGNAL_LOGS);
+    world_start(&w);
+    const struct watch *pods = the_watch("v1 pods");
+    reloading = true;
+    w.type->stop(&w.receiver);
+    reloading = false;
+    assert_non_null(pods->user);
+    w.type->carry(&w.receiver, &w.receiver);
+    w.type->destroy(&w.receiver); /* and each watch_unref sees to it that nobody is joined */
+    assert_string_equal(calls, "new start carry free ");
+    world_free(&w);
+}
+
 static void test_entity_events(void **state)
 {
     (void)state;
@@ -786,7 +823,8 @@ static void test_entity_events(void **state)
     assert_int_equal(emitted_count, 0);
     w.type->stop(&w.receiver);
     w.type->destroy(&w.receiver);
-    assert_string_equal(calls, "new-spec added-Pod state activate-at room deactivate stop free ");
+    assert_string_equal(calls,
+                        "new-spec start added-Pod state activate-at room deactivate stop free ");
     world_free(&w);
 }
 
@@ -809,6 +847,7 @@ int main(void)
         cmocka_unit_test(test_order_and_cluster_uid),
         cmocka_unit_test(test_services_by_namespace),
         cmocka_unit_test(test_entity_events),
+        cmocka_unit_test(test_reload_with_entity_events),
     };
     return cmocka_run_group_tests_name("k8s_cluster", tests, NULL, NULL);
 }

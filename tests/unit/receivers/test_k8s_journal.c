@@ -348,6 +348,83 @@ static void test_watches_that_were_left(void **state)
     }
 }
 
+/* The receiver of the next configuration on the same watches; `meanwhile` comes when nobody follows them. */
+static void reload(struct replica *r, const char *meanwhile, uint64_t version)
+{
+    struct entities *old = r->k.entities;
+    r->k.entities = entities_new(&r->k);
+    entities_carry(r->k.entities, old);
+    entities_free(old);
+    if (meanwhile != NULL)
+        put(r, meanwhile, version);
+    entities_start(r->k.entities);
+    for (size_t i = 0; i < r->k.stream_count; i++)
+        entities_state(r->k.entities, &r->streams[i]);
+}
+
+/* What was not acknowledged before a reload comes once after it, and nothing else. */
+static void test_a_reload_carries_the_journal(void **state)
+{
+    (void)state;
+    struct replica *r = replica_new(loop, 0, "");
+    put(r, "quiet", 50);
+    put(r, "gone", 51);
+    replica_sync(r, 100);
+    replica_activate(r, "");
+    replica_run_ms(r, 1000);
+    expect_pods(r, "50 51", "");
+    char *acknowledged = str_dup(str_from(replica_position(r)));
+    put(r, "x", 101); /* sent, but who knows */
+    replica_run_ms(r, 1000);
+    expect_pods(r, "101", "");
+    put(r, "y", 102); /* waits for others to come along */
+    delete (r, "gone", 103);
+    entities_deactivate(r->k.entities);
+    replica_run_ms(r, 1000);
+    put(r, "z", 104); /* while exporters end their work */
+    reload(r, NULL, 0);
+    replica_activate(r, acknowledged);
+    replica_run_ms(r, 1000);
+    expect_pods(r, "101 102 104", "gone");
+    put(r, "quiet", 105);
+    replica_run_ms(r, 1000);
+    expect_pods(r, "105", "");
+    expect_gap(r, 0, 0);
+    mem_free(acknowledged);
+    /* Once more at once, and without a term in between. */
+    put(r, "x", 106);
+    entities_deactivate(r->k.entities);
+    reload(r, NULL, 0);
+    put(r, "y", 107);
+    reload(r, NULL, 0);
+    replica_activate(r, replica_position(r));
+    replica_run_ms(r, 1000);
+    expect_pods(r, "106 107", "");
+    expect_gap(r, 0, 0);
+    /* A change that nobody saw: all objects of its stream, but none of others. */
+    entities_deactivate(r->k.entities);
+    reload(r, "z", 108);
+    replica_activate(r, replica_position(r));
+    replica_run_ms(r, 1000);
+    expect_pods(r, "105 108 106 107", "");
+    expect_gap(r, 1, 4);
+    replica_free(r);
+}
+
+/* Watches of another configuration: what was kept is not of them. */
+static void test_a_reload_to_other_watches(void **state)
+{
+    (void)state;
+    struct replica *r = replica_new(loop, 0, ""), *other = replica_new(loop, 0, "shop");
+    replica_sync(r, 100);
+    put(r, "x", 101);
+    entities_carry(other->k.entities, r->k.entities);
+    assert_true(journal_is_empty(&other->k.entities->journal));
+    assert_false(journal_is_empty(&r->k.entities->journal));
+    replica_free(other);
+    replica_free(r);
+}
+
 /* The last change that left is the last one that was sent: nothing is missing. */
 static void test_the_very_end_of_the_journal(void **state)
 {
@@ -787,6 +864,8 @@ int main(void)
         TEST(test_where_the_journal_ends),
         TEST(test_how_long_changes_are_kept),
         TEST(test_watches_that_were_left),
+        TEST(test_a_reload_carries_the_journal),
+        TEST(test_a_reload_to_other_watches),
         TEST(test_the_very_end_of_the_journal),
         TEST(test_a_bounded_journal),
         TEST(test_a_leader_without_room_for_too_long),
