@@ -367,6 +367,45 @@ def test_expired_version(server, api, relay, watch):
         again.close()
 
 
+@pytest.mark.parametrize("cached", [True, False])
+def test_compacted_etcd(cached, tmp_path, watch):
+    """While nobody could watch, etcd forgot the history since our version. Without a cache, etcd itself refuses the watch."""
+    need_server()
+    server = ApiServer("apiserver", str(tmp_path / "server"), arguments=[
+        "--extra", "--etcd-compaction-interval=1s", "--extra", f"--watch-cache={str(cached).lower()}"])
+    relay = Relay(server.api.port)
+    try:
+        change_things(server.api, 0)
+        w = watch(server, PODS, NAMESPACES, kubeconfig=relay.kubeconfig(server.kubeconfig, str(tmp_path))).synced()
+        w.equals(server.api)
+        version = w.state(0)["version"]
+        relay.hold()
+        relay.cut()
+        port = relay.port
+        relay.listener.close()
+        server.api.request("DELETE", f"{path_of(PODS, 'default')}/pod-1", {"gracePeriodSeconds": 0})
+        change_things(server.api, 1)
+
+        def is_gone():
+            server.api.create("/api/v1/namespaces", {"metadata": {"generateName": "later-"}})  # a version for etcd to compact up to
+            path = f"{path_of(PODS)}?watch=1&resourceVersion={version}&timeoutSeconds=1&allowWatchBookmarks=true"
+            status, body = server.api.request("GET", path)
+            return status == 410 or "Expired" in json.dumps(body)
+        if cached:  # it would still know
+            server.stop()
+            server.start(server.api.port)
+        wait_for(is_gone, lambda: "etcd is compacted", 30)
+        relay.release()
+        relay.listener = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=relay._accept, daemon=True).start()
+        w.equals(server.api)
+        w.wait_log("too old")
+        w.end()
+    finally:
+        relay.close()
+        server.stop()
+
+
 def test_restored_etcd(tmp_path, watch):
     """The server comes back with an older state: lower versions, deleted objects again, new ones gone."""
     need_server()
@@ -490,6 +529,33 @@ def test_180_watches_use_three_connections(old_server, server, api, watch):
         print("connections:", most, "lists:", sum(x["lists"] for x in w.state()["watches"]), w.ask("memory"))
         assert 2 <= most <= 3, most
         w.end()
+
+
+def test_server_that_sends_connections_away(tmp_path, watch):
+    """GOAWAY at random, as servers behind a load balancer do: requests go to another connection, and nothing is lost."""
+    need_server()
+    server = ApiServer("apiserver", str(tmp_path / "server"), arguments=["--extra", "--goaway-chance=0.02"])
+    relay = Relay(server.api.port)
+    try:
+        for number in range(40):
+            server.api.create_namespace(f"many-{number}")
+        resources = [f"{kind}@many-{number}" for kind in (PODS, SERVICES) for number in range(40)] + [NAMESPACES]
+        w = watch(server, *resources, kubeconfig=relay.kubeconfig(server.kubeconfig, str(tmp_path)))
+        more, rounds = 0, 0
+        while more < 3:
+            w.synced()
+            change_things(server.api, rounds, namespace=f"many-{rounds}")
+            w.equals(server.api)
+            more += max(0, len(relay.pairs) - 3)  # so many it has without
+            rounds += 1
+            assert rounds < 40
+            relay.cut()  # and all watches once more
+        w.equals(server.api)
+        print("rounds:", rounds)
+        w.end()
+    finally:
+        relay.close()
+        server.stop()
 
 
 def connections(pid, port):
