@@ -7,6 +7,9 @@
 #include "script.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "base/limits.h"
 
 static int64_t between(struct world *w, int64_t low, int64_t high)
 {
@@ -315,6 +318,151 @@ static void freeze(struct world *w, struct replica *r)
     script_excuse(w, w->now_ns + for_ns, "freeze");
 }
 
+/* -- permissions, taken away and given back -- */
+
+struct denial {
+    struct event event;
+    struct world *world;
+    uint64_t rule;
+};
+
+static void on_given_back(void *arg)
+{
+    struct denial *d = arg;
+    struct world *w = d->world;
+    char path[64];
+    struct buf answer;
+    buf_init(&answer, MIB);
+    snprintf(path, sizeof path, "/_sim/rules/%" PRIu64, d->rule);
+    int status = server_ask(w, "DELETE", path, STR_NONE, &answer);
+    if (status / 100 != 2)
+        world_fail(w, "a rule cannot be taken away: status %d", status);
+    world_trace(w, "RBAC: rule %" PRIu64 " is gone", d->rule);
+    buf_deinit(&answer);
+    mem_free(d);
+}
+
+/* `slot` -1: all. Watches that are open stay so, as on a real server, unless they are cut. */
+static void deny(struct world *w, int slot, const char *verbs, const char *resource,
+                 const char *name, int64_t until_ns)
+{
+    char json[512], user[32] = "*";
+    size_t at;
+    struct buf answer;
+    if (slot >= 0)
+        snprintf(user, sizeof user, "slot-%d", slot);
+    snprintf(json, sizeof json,
+             "{\"allow\":false,\"user\":\"%s\",\"verb\":\"%s\",\"resource\":\"%s\","
+             "\"namespace\":\"default\",\"name\":\"%s\"}",
+             slot < 0 ? ALL_USERS : user, verbs, resource, name);
+    world_trace(w, "RBAC: %s may not %s %s %s until %.3f", user, verbs, resource, name,
+                (double)until_ns / 1e9);
+    buf_init(&answer, MIB);
+    int status = server_ask(w, "POST", "/_sim/rules", str_from(json), &answer);
+    struct denial *d = mem_zalloc(sizeof *d);
+    d->world = w;
+    str text = buf_view(&answer);
+    if (status / 100 == 2 && str_find(text, STR(":"), &at))
+        d->rule = strtoull(answer.data + at + 1, NULL, 10);
+    if (d->rule == 0)
+        world_fail(w, "a rule is not taken: status %d, %.*s", status, STR_ARG(text));
+    buf_deinit(&answer);
+    event_init(&d->event, on_given_back, d);
+    world_at(w, &d->event, until_ns);
+    if (script_percent(w, 50))
+        kubesim_drop_watches(w->server, KUBESIM_DROP_END, slot < 0 ? STR_NONE : str_from(user),
+                             str_from(resource));
+    server_kick(w);
+}
+
+/* A watch that was denied is tried again once a minute; until then the Lease is read each retry_period, and changes take longer. */
+static int64_t denied_tail_ns(void)
+{
+    return 65 * SECOND;
+}
+
+static const char *some_lease(struct world *w)
+{
+    static const char *const names[] = {"the-lease", "the-lease", "the-lease-standby", "*"};
+    return names[script_between(w, 0, COUNT_OF(names) - 1)];
+}
+
+/* Who leads keeps its Lease without reading it; who does not, campaigns more slowly. */
+static void denied_reads(struct world *w, struct replica *r)
+{
+    static const char *const verbs[] = {"get", "watch", "watch,list", "get,watch,list"};
+    int64_t until_ns = w->now_ns + between(w, 1, 120) * SECOND;
+    script_mild(w, until_ns + denied_tail_ns(), "denied reads");
+    deny(w, r->slot, verbs[script_between(w, 0, COUNT_OF(verbs) - 1)], "leases", some_lease(w),
+         until_ns);
+}
+
+/* Of one: whoever may takes over when the Lease has run out. Of all: nobody leads until it is mended. */
+static void denied_writes(struct world *w, struct replica *r)
+{
+    static const char *const verbs[] = {"update", "update", "update,create"};
+    int64_t until_ns = w->now_ns + between(w, 1, 120) * SECOND;
+    const char *name = some_lease(w);
+    bool of_all = script_percent(w, 20);
+    bool loses = of_all || world_leader(w) == r;
+    if (of_all)
+        script_excuse(w, until_ns + denied_tail_ns(), "denied writes of all");
+    else if (loses && script_is_quiet(w) && script_has_successor(w))
+        check_excuse(w, EXCUSED_ALL, w->now_ns - SECOND, w->now_ns + takeover_ns(w),
+                     "denied writes");
+    else if (loses || !script_is_quiet(w))
+        script_excuse(w, w->now_ns, "denied writes near something else");
+    script_mild(w, until_ns + denied_tail_ns(), "denied writes");
+    deny(w, of_all ? -1 : r->slot, verbs[script_between(w, 0, COUNT_OF(verbs) - 1)], "leases", name,
+         until_ns);
+}
+
+static struct replica *who_stands_by(struct world *w)
+{
+    struct lease_now standby;
+    size_t at;
+    server_lease(w, "the-lease-standby", &standby);
+    for (int i = 0; i < SLOTS_MAX; i++)
+        if (w->replicas[i] != NULL &&
+            str_find(str_from(standby.holder), str_from(w->replicas[i]->pod_uid), &at))
+            return w->replicas[i];
+    return NULL;
+}
+
+/* The leader dies while who stands by may not claim: it gives its place to one that may. */
+static void denied_standby(struct world *w, struct replica *r)
+{
+    const struct settings_of_seed *s = w->settings;
+    r = world_leader(w);
+    struct replica *standby = who_stands_by(w);
+    bool is_fit = s->standby == STANDBY_AUTO && world_alive(w) >= 3 && script_is_quiet(w) &&
+                  script_has_successor(w);
+    if (!is_fit || r == NULL || standby == NULL || standby == r || r->stopping)
+        return;
+    int64_t until_ns = w->now_ns + between(w, 60, 120) * SECOND;
+    /* The next one stands by at once, in a crowd after one duration and a fifth, and waits until it has itself seen the Lease run out. */
+    int64_t next_ns =
+        s->lease_ns + 3 * s->retry_ns + 8 * SECOND + (s->crowd ? s->lease_ns * 5 / 4 : 0);
+    check_excuse(w, EXCUSED_ALL, w->now_ns - SECOND, w->now_ns + takeover_ns(w) + next_ns,
+                 "a crash, and the standby may not claim");
+    script_mild(w, until_ns + denied_tail_ns(), "denied standby");
+    deny(w, standby->slot, "update,create", "leases", "the-lease", until_ns);
+    int slot = r->slot;
+    replica_crash(r);
+    script_restart_later(w, slot, false, between(w, 60, 120) * SECOND);
+}
+
+/* Leases are not touched by it. */
+static void denied_pods(struct world *w, struct replica *r)
+{
+    static const char *const verbs[] = {"list", "watch", "watch,list"};
+    int64_t until_ns = w->now_ns + between(w, 1, 120) * SECOND;
+    script_mild(w, until_ns + denied_tail_ns(), "denied pods");
+    w->pods_denied_until_ns = until_ns + denied_tail_ns();
+    deny(w, script_percent(w, 30) ? -1 : r->slot, verbs[script_between(w, 0, COUNT_OF(verbs) - 1)],
+         "pods", "*", until_ns);
+}
+
 /* -- hands on the Lease -- */
 
 /* The former leader, if it was done. */
@@ -476,5 +624,9 @@ const struct fault faults[] = {
     {"backend down", HARD, backend_down},
     {"backend refuses", HARD, backend_refuses},
     {"yield", PLANNED, yield},
+    {"denied reads", MILD, denied_reads},
+    {"denied writes", HARD, denied_writes},
+    {"denied standby", HARD, denied_standby},
+    {"denied pods", MILD, denied_pods},
 };
 const size_t fault_count = COUNT_OF(faults);

@@ -113,6 +113,7 @@ struct world {
     struct script *script;
     uint64_t lease_writer;               /* process of the latest write to the Lease */
     struct cluster *cluster;             /* NULL: no k8s_cluster receiver */
+    int64_t pods_denied_until_ns;        /* and what was not seen meanwhile is there again */
 
     bool print_trace, print_logs;
     uint64_t trace_hash;
