@@ -14,6 +14,7 @@
 
 #include <stdio.h>
 
+#include "base/limits.h"
 #include "election/elector_internal.h"
 
 struct tick_record {
@@ -24,10 +25,12 @@ struct tick_record {
 struct series {
     struct tick_record *ticks; /* by time */
     size_t tick_count, tick_cap;
-    int64_t last_handed_ns; /* newest tick of all that were handed over */
-    uint64_t last_handed_process;
+    int64_t newest_ns; /* tick of all that were handed over */
+    uint64_t newest_process;
     int64_t handed_at_ns; /* world time of that: later than now if the handler is held up */
     int64_t settled_ns;   /* newest tick before it */
+    int64_t *again;       /* those that may rightly come from two processes */
+    size_t again_count, again_cap;
 };
 struct check {
     struct excuse *excuses;
@@ -115,6 +118,13 @@ static void check_token(struct world *w, struct replica *r, const struct elector
     c->ticked_ns = w->now_ns;
 }
 
+/* With `keep` one of both goes on without an answer, which is for an outage only. */
+static bool may_be_kept(const struct world *w, const struct replica *r, const struct replica *other)
+{
+    bool kept = replica_elector(r)->machine.kept || replica_elector(other)->machine.kept;
+    return w->settings->keeps && kept && check_is_excused(w, EXCUSED_KEEPING, w->now_ns, w->now_ns);
+}
+
 void check_turn(struct world *w, struct replica *r)
 {
     struct check *c = check_of(w);
@@ -128,13 +138,47 @@ void check_turn(struct world *w, struct replica *r)
     check_token(w, r, e);
     for (int i = 0; i < SLOTS_MAX; i++) {
         struct replica *other = w->replicas[i];
-        if (other != NULL && other != r && replica_may_emit(other))
+        if (other != NULL && other != r && replica_may_emit(other) && !may_be_kept(w, r, other))
             world_fail(w, "the gates of p%" PRIu64 " and p%" PRIu64 " are open together",
                        r->process, other->process);
     }
 }
 
 /* -- ticks -- */
+
+/* A tick that another one has handed over before: of an outage with `keep`, or again after a crash, if that is wanted. */
+static bool may_come_again(struct replica *r, enum receiver_index receiver, bool is_new)
+{
+    const struct world *w = r->world;
+    const struct elector *e = replica_elector(r);
+    bool outage = check_is_excused(w, EXCUSED_KEEPING, w->now_ns, w->now_ns);
+    if (w->settings->wrong_clocks || (w->settings->keeps && outage))
+        return true;
+    if (!w->settings->repeats || e == NULL || e->inheritance != INHERIT_EXPIRED)
+        return false;
+    r->repeated[receiver] += is_new;
+    return r->repeated[receiver] <= LIMIT_TICKS_CAUGHT_UP;
+}
+
+/* Nobody can tell them apart as they arrive. */
+static void note_again(struct series *x, int64_t tick_ns)
+{
+    if (x->again_count > 0 && x->again[x->again_count - 1] == tick_ns)
+        return;
+    if (x->again_count == x->again_cap) {
+        x->again_cap = x->again_cap == 0 ? 64 : x->again_cap * 2;
+        x->again = mem_realloc(x->again, x->again_cap * sizeof *x->again);
+    }
+    x->again[x->again_count++] = tick_ns;
+}
+
+static bool came_again(const struct series *x, int64_t tick_ns)
+{
+    bool found = false;
+    for (size_t i = 0; i < x->again_count && !found; i++)
+        found = x->again[i] == tick_ns;
+    return found;
+}
 
 void check_handed_over(struct replica *r, enum receiver_index receiver, int64_t tick_ns)
 {
@@ -146,8 +190,12 @@ void check_handed_over(struct replica *r, enum receiver_index receiver, int64_t 
     if (!replica_may_emit(r))
         world_fail(w, "p%" PRIu64 " hands over tick %" PRId64 " with its gate closed", r->process,
                    tick_ns);
-    bool follows = !w->settings->wrong_clocks || r->term_handed[receiver] == r->term_seen;
+    const struct settings_of_seed *s = w->settings;
+    bool same_term = r->term_handed[receiver] == r->term_seen, is_new = tick_ns != *own_last_ns;
+    bool follows = same_term || !(s->wrong_clocks || s->keeps || s->repeats);
     r->term_handed[receiver] = r->term_seen;
+    if (!same_term)
+        r->repeated[receiver] = 0;
     if (receiver == RECEIVER_DUMMY)
         c->ticked_ns = w->now_ns;
     if (tick_ns < *own_last_ns && follows)
@@ -159,11 +207,13 @@ void check_handed_over(struct replica *r, enum receiver_index receiver, int64_t 
         script_excuse(w, w->now_ns + r->pause_in_tick_ns, "paused in a tick");
     }
     r->pause_in_tick_ns = 0;
-    if (tick_ns <= x->last_handed_ns && x->last_handed_process != r->process &&
-        !w->settings->wrong_clocks)
+    bool is_again = tick_ns <= x->newest_ns && x->newest_process != r->process;
+    if (is_again && !may_come_again(r, receiver, is_new))
         world_fail(
             w, "p%" PRIu64 " hands over tick %" PRId64 ", but p%" PRIu64 " did so with %" PRId64,
-            r->process, tick_ns, x->last_handed_process, x->last_handed_ns);
+            r->process, tick_ns, x->newest_process, x->newest_ns);
+    else if (is_again)
+        note_again(x, tick_ns);
     int64_t off_ns = w->settings->offset_ns_max;
     for (size_t i = 0; i < c->foreign_count; i++)
         if (tick_ns > EPOCH_NS + c->foreign[i].from_ns + off_ns &&
@@ -172,19 +222,21 @@ void check_handed_over(struct replica *r, enum receiver_index receiver, int64_t 
                        "p%" PRIu64 " hands over tick %" PRId64
                        " of the time in which another program led",
                        r->process, tick_ns);
+    if (tick_ns <= x->newest_ns)
+        return;
     if (x->handed_at_ns <= w->now_ns)
-        x->settled_ns = x->last_handed_ns;
+        x->settled_ns = x->newest_ns;
     x->handed_at_ns = sim_loop_world_ns(r->loop);
-    x->last_handed_ns = tick_ns;
-    x->last_handed_process = r->process;
+    x->newest_ns = tick_ns;
+    x->newest_process = r->process;
 }
 
 void check_crashed(struct replica *r)
 {
     for (size_t i = 0; i < RECEIVER_COUNT; i++) {
         struct series *x = &check_of(r->world)->series[i];
-        if (x->last_handed_process == r->process && x->handed_at_ns > r->world->now_ns)
-            x->last_handed_ns = x->settled_ns;
+        if (x->newest_process == r->process && x->handed_at_ns > r->world->now_ns)
+            x->newest_ns = x->settled_ns;
     }
 }
 
@@ -195,7 +247,8 @@ void check_arrived(struct world *w, enum receiver_index receiver, uint64_t proce
     while (at > 0 && x->ticks[at - 1].tick_ns > tick_ns)
         at--;
     if (at > 0 && x->ticks[at - 1].tick_ns == tick_ns) {
-        if (x->ticks[at - 1].process != process && !w->settings->wrong_clocks)
+        if (x->ticks[at - 1].process != process && !came_again(x, tick_ns) &&
+            !w->settings->wrong_clocks)
             world_fail(w, "tick %" PRId64 " came from p%" PRIu64 " and from p%" PRIu64, tick_ns,
                        x->ticks[at - 1].process, process);
         return;

@@ -147,7 +147,7 @@ static void crash_one(struct world *w, struct replica *r)
                  (!leads || world_successor_is_ready(w));
     if (!quiet)
         script_excuse(w, w->now_ns, "a crash near something else");
-    else if (leads)
+    else if (leads && !(w->settings->repeats && takeover_ns(w) < 4 * w->settings->interval_ns))
         check_excuse(w, EXCUSED_ALL, w->now_ns - SECOND, w->now_ns + takeover_ns(w), "crash");
     script_mild(w, w->now_ns + takeover_ns(w), "crash");
     int slot = r->slot;
@@ -206,7 +206,7 @@ static void partition(struct world *w, struct replica *r)
     int64_t for_ns = between(w, 1, 60) * SECOND;
     int which = (int)between(w, 0, 3); /* up, down, both, both */
     net_block(w, r, which != 1, which != 0, w->now_ns + for_ns, script_percent(w, 50));
-    script_excuse(w, w->now_ns + for_ns + 15 * SECOND, "partition");
+    script_outage(w, w->now_ns + for_ns + 15 * SECOND, "partition");
 }
 
 /* Slower and slower, then silent. */
@@ -218,19 +218,19 @@ static void fading(struct world *w, struct replica *r)
     if (script_percent(w, 70))
         net_block(w, r, script_percent(w, 70), script_percent(w, 70),
                   until_ns + between(w, 5, 40) * SECOND, script_percent(w, 50));
-    script_excuse(w, until_ns + 60 * SECOND, "fading link");
+    script_outage(w, until_ns + 60 * SECOND, "fading link");
 }
 
 static void lossy(struct world *w, struct replica *r)
 {
     r->link.lossy_until_ns = w->now_ns + between(w, 1, 60) * SECOND;
-    script_excuse(w, r->link.lossy_until_ns, "lossy link");
+    script_outage(w, r->link.lossy_until_ns, "lossy link");
 }
 
 static void refused(struct world *w, struct replica *r)
 {
     r->link.refused_until_ns = w->now_ns + between(w, 1, 60) * SECOND;
-    script_excuse(w, r->link.refused_until_ns, "refused");
+    script_outage(w, r->link.refused_until_ns, "refused");
 }
 
 /* -- the API server -- */
@@ -240,7 +240,7 @@ static void long_restart(struct world *w, struct replica *r)
     (void)r;
     int64_t for_ns = between(w, 1, 60) * SECOND;
     restart_server(w, for_ns);
-    script_excuse(w, w->now_ns + for_ns, "long restart");
+    script_outage(w, w->now_ns + for_ns, "long restart");
 }
 
 /* All processes, but not the admin. */
@@ -278,7 +278,7 @@ static void server_errors(struct world *w, struct replica *r)
     (void)r;
     const char *effect = effects[chance_below(&w->script_chance, COUNT_OF(effects))];
     server_rule(w, script_percent(w, 70) ? "PUT" : "GET", (int)between(w, 1, 6), effect);
-    script_excuse(w, w->now_ns + 60 * SECOND, "server errors");
+    script_outage(w, w->now_ns + 60 * SECOND, "server errors");
 }
 
 static void late_writes(struct world *w, struct replica *r)
@@ -288,7 +288,7 @@ static void late_writes(struct world *w, struct replica *r)
     snprintf(effect, sizeof effect, "\"%s\":%d",
              script_percent(w, 50) ? "delay_ms" : "answer_delay_ms", (int)between(w, 500, 30000));
     server_rule(w, script_percent(w, 80) ? "PUT" : "POST", (int)between(w, 1, 4), effect);
-    script_excuse(w, w->now_ns + 90 * SECOND, "late writes");
+    script_outage(w, w->now_ns + 90 * SECOND, "late writes");
 }
 
 struct thaw {
@@ -315,7 +315,7 @@ static void freeze(struct world *w, struct replica *r)
     kubesim_freeze(w->server, true);
     event_init(&t->event, on_thaw, t);
     world_at(w, &t->event, w->now_ns + for_ns);
-    script_excuse(w, w->now_ns + for_ns, "freeze");
+    script_outage(w, w->now_ns + for_ns, "freeze");
 }
 
 /* -- permissions, taken away and given back -- */

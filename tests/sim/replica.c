@@ -49,9 +49,11 @@ static char *make_yaml(const struct settings_of_seed *s, bool logs)
                "    lease_name: the-lease\n    lease_namespace: default\n"
                "    lease_duration: %" PRId64 "ms\n    renew_deadline: %" PRId64 "ms\n"
                "    retry_period: %" PRId64 "ms\n    safety_margin: %" PRId64
-               "ms\n    standby: %s\n%s",
+               "ms\n    standby: %s\n%s%s%s",
                s->lease_ns / MS, s->deadline_ns / MS, s->retry_ns / MS, s->margin_ns / MS,
-               standby_names[s->standby], s->crowd ? "    crowd: true\n" : "");
+               standby_names[s->standby], s->crowd ? "    crowd: true\n" : "",
+               s->keeps ? "    on_api_outage: keep\n" : "",
+               s->repeats ? "    after_crash: repeat\n" : "");
     buf_printf(&b,
                "receivers:\n  dummy: {interval: %" PRId64 "ms, allow_short_interval: true, "
                "k8s_leader_elector: k8s_leader_elector}\n",

@@ -71,6 +71,8 @@ const struct settings_of_seed *script_settings(uint64_t seed, int64_t duration_n
     s->wrong_clocks = chance_percent(&c, 12);
     if (s->wrong_clocks)
         s->offset_ns_max = wrong_by_ns[chance_below(&c, COUNT_OF(wrong_by_ns))];
+    s->keeps = chance_percent(&c, 10);
+    s->repeats = chance_percent(&c, 25);
     return s;
 }
 
@@ -108,6 +110,12 @@ void script_excuse(struct world *w, int64_t end_ns, const char *why)
 {
     int64_t tail_ns = 2 * w->settings->lease_ns + 3 * w->settings->retry_ns + 10 * SECOND;
     check_excuse(w, EXCUSED_ALL, w->now_ns - 2 * SECOND, end_ns + tail_ns, why);
+}
+
+void script_outage(struct world *w, int64_t end_ns, const char *why)
+{
+    check_excuse(w, EXCUSED_KEEPING, w->now_ns, end_ns + w->settings->lease_ns, why);
+    script_excuse(w, end_ns, why);
 }
 
 void script_mild(struct world *w, int64_t end_ns, const char *why)
@@ -300,10 +308,11 @@ void script_new(struct world *w)
     s->calm_ns = w->end_ns - 4 * settings->lease_ns - 5 * settings->interval_ns - 5 * MINUTE;
     world_trace(w,
                 "seed %" PRIu64 ": %d replicas, lease %" PRId64 " s, ticks each %" PRId64
-                " s, watches late by %" PRId64 " ms, standby %d%s%s",
+                " s, watches late by %" PRId64 " ms, standby %d%s%s%s%s",
                 w->seed, settings->replica_count, settings->lease_ns / SECOND,
                 settings->interval_ns / SECOND, settings->lag_ns / MS, (int)settings->standby,
-                settings->crowd ? ", crowd" : "", settings->wrong_clocks ? ", wrong clocks" : "");
+                settings->crowd ? ", crowd" : "", settings->wrong_clocks ? ", wrong clocks" : "",
+                settings->keeps ? ", keep" : "", settings->repeats ? ", repeat" : "");
     check_excuse(w, EXCUSED_ALL, 0, 2 * settings->lease_ns + 20 * SECOND, "the beginning");
     for (int i = 0; i < settings->replica_count; i++)
         script_restart_later(w, i, false, script_between(w, 0, 10 * SECOND));

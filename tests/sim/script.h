@@ -23,6 +23,8 @@ bool script_percent(struct world *w, uint64_t percent);
 struct replica *script_victim(struct world *w); /* mostly the leader; NULL if nobody is there */
 /* What is over at `end_ns` may be felt until somebody leads again in any case. */
 void script_excuse(struct world *w, int64_t end_ns, const char *why);
+/* The same, of the API server or the way to it. */
+void script_outage(struct world *w, int64_t end_ns, const char *why);
 /* A mild fault until `end_ns`: no excuse, unless something else is near. */
 void script_mild(struct world *w, int64_t end_ns, const char *why);
 bool script_is_quiet(const struct world *w); /* nothing is near */

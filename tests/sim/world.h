@@ -32,6 +32,11 @@
 enum { SLOTS_MAX = 16, PODS_MAX = 4096 };
 enum receiver_index { RECEIVER_DUMMY, RECEIVER_CLUSTER, RECEIVER_COUNT };
 
+static inline int64_t later_ns(int64_t a_ns, int64_t b_ns)
+{
+    return a_ns > b_ns ? a_ns : b_ns;
+}
+
 /* -- randomness: streams that do not disturb each other -- */
 struct chance {
     uint64_t state;
@@ -76,7 +81,8 @@ struct link_state {
 };
 
 /* A time in which not everything can be expected; why is for the trace. */
-enum excused { EXCUSED_TICKS = 1 /* they may not arrive */, EXCUSED_ALL = 3 /* nor may anybody lead */ };
+enum excused { EXCUSED_TICKS = 1 /* they may not arrive */, EXCUSED_ALL = 3 /* nor may anybody lead */,
+               EXCUSED_KEEPING = 4 /* the API server is away: with `keep` two may lead */ };
 struct excuse {
     int64_t from_ns, to_ns; /* world time */
     unsigned what;
@@ -133,6 +139,8 @@ struct settings_of_seed {
     int64_t lag_ns;            /* events of watches are late by up to so much, always */
     enum standby standby;
     bool crowd;
+    bool keeps;                /* on_api_outage: keep */
+    bool repeats;              /* after_crash: repeat */
     bool has_cluster;          /* a k8s_cluster receiver beside the dummy */
     bool same_pods;            /* a crashed process comes back in its pod */
     int backend_delay_ms;
@@ -228,6 +236,7 @@ struct replica {
     int64_t offset_ns;     /* of the wall clock */
     uint64_t term_seen, lost_seen;
     uint64_t term_handed[RECEIVER_COUNT]; /* term of last_tick_ns */
+    int repeated[RECEIVER_COUNT];         /* ticks of a predecessor, in this term */
     int64_t pause_in_tick_ns; /* > 0: it stops for so long when it hands the next batch over */
     int64_t last_tick_ns[RECEIVER_COUNT]; /* handed over */
     struct sender *sender; /* backend.c */
