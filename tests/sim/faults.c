@@ -191,9 +191,9 @@ static void wall_step(struct world *w, struct replica *r)
     int64_t to_ns = between(w, -most_ns, most_ns);
     if (w->settings->wrong_clocks) {
         to_ns = r->offset_ns + between(w, -10 * MINUTE, 10 * MINUTE);
-        if (to_ns < r->offset_ns)
-            check_excuse(w, EXCUSED_TICKS, w->now_ns, w->now_ns + r->offset_ns - to_ns,
-                         "a clock went back");
+        r->wall_seen_ns = later_ns(r->wall_seen_ns, w->now_ns + r->offset_ns);
+        if (r->wall_seen_ns > w->now_ns + to_ns)
+            check_excuse(w, EXCUSED_TICKS, w->now_ns, r->wall_seen_ns - to_ns, "a clock went back");
     }
     sim_loop_step_wall(r->loop, to_ns - r->offset_ns);
     r->offset_ns = to_ns;

@@ -160,6 +160,7 @@ struct replica *replica_start(struct world *w, int slot, bool same_pod)
     r->offset_ns = chance_between(&w->net_chance, -s->offset_ns_max, s->offset_ns_max);
     r->loop = sim_loop_new(w, r, 100 + r->process, (int)r->rate_ppm, r->offset_ns);
     r->started_ns = w->now_ns;
+    r->wall_seen_ns = INT64_MIN;
     r->crashed_ns = INT64_MAX;
     r->yaml = make_yaml(s, w->print_logs);
     r->source.location = str_from(r->yaml);

@@ -234,6 +234,7 @@ struct replica {
     int64_t started_ns, stop_asked_ns, rate_ppm;
     int64_t crashed_ns;    /* INT64_MAX: it did not */
     int64_t offset_ns;     /* of the wall clock */
+    int64_t wall_seen_ns;  /* what it showed before a step, at most; since EPOCH_NS */
     uint64_t term_seen, lost_seen;
     uint64_t term_handed[RECEIVER_COUNT]; /* term of last_tick_ns */
     int repeated[RECEIVER_COUNT];         /* ticks of a predecessor, in this term */
