@@ -232,6 +232,7 @@ static void rollout_end(struct rollout *x)
         if (r == NULL || r->process != x->processes[x->at] || !x->has_new || r->stopping)
             continue;
         r->replaced = true;
+        script_of(w)->count++;
         script_planned(w, "an update near something else");
         check_lets_go(r);
         replica_terminate(r);
