@@ -111,6 +111,7 @@ struct elector {
     size_t note_left_out;
     struct elector_predecessor predecessor;
     enum inheritance inheritance;
+    bool has_noted;          /* in this term somebody has, so that the note is ours */
     int64_t inherited_gate_closed_ns; /* wall clock */
 
     void (*done)(void *arg);

@@ -53,6 +53,9 @@ void elector_inherit(struct elector *e, bool reopened)
     struct elector_predecessor *p = &e->predecessor;
     int64_t boot_ns = loop_boot_ns(e->loop);
     e->inherited_gate_closed_ns = loop_wall_ns(e->loop) - (boot_ns - p->gate_closed_ns);
+    /* A term that closed before anybody heard of it has noted nothing: what the predecessor may have sent still counts as sent. */
+    if (reopened && !e->has_noted)
+        return;
     if (reopened || (p->valid && p->holder == HOLDER_ME)) {
         e->inheritance = INHERIT_OWN;
     } else if (p->note.receiver_count == 0) {
@@ -64,16 +67,22 @@ void elector_inherit(struct elector *e, bool reopened)
         for (size_t i = 0; i < p->note.receiver_count; i++)
             note_put(&e->note, p->note.receivers[i].id, &p->note.receivers[i].entry);
     }
+    e->has_noted = e->inheritance == INHERIT_OWN;
     p->valid = false;
 }
 
 void elector_note_set(struct elector *e, str receiver_id, const struct note_entry *entry)
 {
-    /* Also when the term has just been lost: our name may still be on the Lease, and what is half sent belongs into its release. */
-    bool is_new = note_find(&e->note, receiver_id) == NULL;
+    const struct note_entry *known = note_find(&e->note, receiver_id);
+    bool leads = e->leading || e->machine.state == ELECTION_RELEASING;
+    /* A term that has just been lost may still have our name on the Lease: what is half sent belongs into its release. What is not
+     * newer than the note is of an earlier term. */
+    if (!leads && known != NULL && known->enqueued_ns >= entry->enqueued_ns)
+        return;
+    e->has_noted = e->has_noted || leads;
+    bool is_new = known == NULL;
     note_put(&e->note, receiver_id, entry);
-    if (is_new &&
-        e->leading) /* a crash before the next renewal must not lose it; others may follow */
+    if (is_new && e->leading) /* a crash before the next renewal must not lose it */
         loop_timer_set(&e->timer,
                        election_renew_soon(&e->machine, loop_boot_ns(e->loop) + NOTE_DELAY_NS));
 }
