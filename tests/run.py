@@ -196,6 +196,12 @@ def stage_simulation(tally, seeds=2000):
     if not same:
         print(f"simulation: the traces of the same seeds differ: {[found and found.group(1) for found in traces]}")
     tally.add("simulation: same seeds, same traces", int(same), int(not same))
+    crowds = [run([sim, "--crowd", "1000", "--seed", seed], 120) for seed in ("1", "2", "3")]
+    for status, output in crowds:
+        if status != 0:
+            show_failure("simulated crowd", output)
+    print("simulation: " + crowds[0][1].split("\n")[0])
+    tally.add("simulation: 1,000 candidates", sum(status == 0 for status, _ in crowds), sum(status != 0 for status, _ in crowds))
     status, output = run([PYTHON, "tests/sim/mutations.py", "--seconds", "60"], 600)
     caught = len(re.findall(r"^ok  ", output, re.M))
     missed = len(re.findall(r"^FAIL", output, re.M))

@@ -417,24 +417,12 @@ static void denied_writes(struct world *w, struct replica *r)
          until_ns);
 }
 
-static struct replica *who_stands_by(struct world *w)
-{
-    struct lease_now standby;
-    size_t at;
-    server_lease(w, "the-lease-standby", &standby);
-    for (int i = 0; i < SLOTS_MAX; i++)
-        if (w->replicas[i] != NULL &&
-            str_find(str_from(standby.holder), str_from(w->replicas[i]->pod_uid), &at))
-            return w->replicas[i];
-    return NULL;
-}
-
 /* The leader dies while who stands by may not claim: it gives its place to one that may. */
 static void denied_standby(struct world *w, struct replica *r)
 {
     const struct settings_of_seed *s = w->settings;
     r = world_leader(w);
-    struct replica *standby = who_stands_by(w);
+    struct replica *standby = world_standby(w);
     bool is_fit = s->standby == STANDBY_AUTO && world_alive(w) >= 3 && script_is_quiet(w) &&
                   script_has_successor(w);
     if (!is_fit || r == NULL || standby == NULL || standby == r || r->stopping)
@@ -494,7 +482,7 @@ static void deleted(struct world *w, struct replica *r)
 {
     (void)r;
     bool has_newcomer = false; /* who has not seen the Lease yet */
-    for (int i = 0; i < SLOTS_MAX; i++)
+    for (int i = 0; i < w->slot_count; i++)
         has_newcomer |=
             w->replicas[i] != NULL && w->now_ns - w->replicas[i]->started_ns < 10 * SECOND;
     if (script_may_start(w) && !has_newcomer && hand(w, HAND_DELETE, "deleted") != NULL)

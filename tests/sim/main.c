@@ -2,7 +2,7 @@
  * The simulation's command line. Each seed runs in a process of its own: a failed CHECK, a crash or an endless loop is the failure of
  * that seed alone, and memory that crashed replicas leave behind goes with it.
  *
- *   sim [--seed N | --first K --seeds N] [--minutes M] [--jobs J] [--trace] [--logs]
+ *   sim [--seed N | --first K --seeds N] [--crowd C] [--minutes M] [--jobs J] [--trace] [--logs]
  */
 #include "world.h"
 
@@ -21,6 +21,7 @@ struct options {
     uint64_t first, count;
     int64_t minutes;
     int jobs;
+    int crowd; /* candidates; 0: none */
     bool one, trace, logs, stop_at_first, quiet;
 };
 struct totals {
@@ -43,10 +44,11 @@ static void usage(void)
 {
     fprintf(
         stderr,
-        "usage: sim [--seed N | --first K --seeds N] [--minutes M] [--jobs J] [--trace] [--logs] "
-        "[--stop-at-first]\n"
+        "usage: sim [--seed N | --first K --seeds N] [--crowd C] [--minutes M] [--jobs J] [--trace] "
+        "[--logs] [--stop-at-first]\n"
         "  --seed N         one seed, and print the hash of its trace\n"
         "  --first, --seeds a range of seeds (1 and 100)\n"
+        "  --crowd C        one world of so many candidates with `crowd: true`, and what they cost\n"
         "  --minutes M      simulated time of each (60)\n"
         "  --jobs J         processes at a time (as many as there are processors)\n"
         "  --trace, --logs  print what happens, and what the processes log\n"
@@ -83,6 +85,9 @@ static void parse(struct options *o, int argc, char **argv)
             o->minutes = (int64_t)number(argc, argv, &i);
         } else if (strcmp(argv[i], "--jobs") == 0) {
             o->jobs = (int)number(argc, argv, &i);
+        } else if (strcmp(argv[i], "--crowd") == 0) {
+            o->crowd = (int)number(argc, argv, &i);
+            o->one = true;
         } else if (strcmp(argv[i], "--trace") == 0) {
             o->trace = true;
         } else if (strcmp(argv[i], "--logs") == 0) {
@@ -95,6 +100,10 @@ static void parse(struct options *o, int argc, char **argv)
     }
     if (o->jobs < 1 || o->jobs > JOBS_MAX)
         o->jobs = o->jobs < 1 ? 1 : JOBS_MAX;
+    if (o->crowd != 0 && (o->crowd < 3 || o->crowd > SLOTS_MAX)) {
+        fprintf(stderr, "sim: --crowd must be from 3 to %d\n", SLOTS_MAX);
+        exit(2);
+    }
     if (o->minutes < 12 || o->minutes > 100000) {
         fprintf(stderr, "sim: --minutes must be from 12 to 100000\n");
         exit(2);
@@ -104,7 +113,10 @@ static void parse(struct options *o, int argc, char **argv)
 static int run_one(const struct options *o)
 {
     struct outcome_of_run out;
-    world_run(o->first, o->minutes * MINUTE, o->trace, o->logs, &out);
+    if (o->crowd > 0)
+        world_run_crowd(o->first, o->crowd, o->trace, &out);
+    else
+        world_run(o->first, o->minutes * MINUTE, o->trace, o->logs, &out);
     printf("seed %" PRIu64 ": trace %016" PRIx64 ", %" PRIu64 " ticks, %" PRIu64 " terms, %" PRIu64
            " requests, %" PRIu64 " events\n",
            o->first, out.trace_hash, out.tick_count, out.term_count, out.request_count,

@@ -3,7 +3,7 @@
 
 usage: mutations.py [--build FOLDER] [--seeds N] [--only TEXT] [--seconds S] [--jobs J]
 
-A mutation is (name, file, text that stands there once, text instead). The changed file is compiled as the build compiles it and linked
+A mutation is (name, file, text that stands there once, text instead[, arguments of the simulation instead of a range of seeds]). The changed file is compiled as the build compiles it and linked
 in front of the archives, so that the original stays out. Prints how many seeds each one needed. Exit status 1 if one survives, or if
 its text is not there (then the code has changed, and the mutation must follow).
 """
@@ -98,6 +98,9 @@ MUTATIONS = [
     ("what the Lease asks for is not heard", "src/election/elector_facts.c",
      "return token.len > 0 && str_eq(token, elector_fencing_token(e));",
      "return token.len > 0 && false;"),
+    ("everybody in a crowd has a watch", "src/election/standby.c",
+     "out->watch_standby = !s->crowd || s->held || s->led;",
+     "out->watch_standby = true;", ["--crowd", "1000"]),
 ]
 
 
@@ -115,7 +118,7 @@ def commands(build):
 
 def mutant(build, mutation, compile_of, link):
     """Builds one; gives the path of the program, or raises."""
-    name, path, old, new = mutation
+    name, path, old, new = mutation[:4]
     folder = os.path.join(build, "tests", "sim", "mutants", re.sub(r"[^a-z0-9]+", "-", name.lower()))
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(ROOT, path), encoding="utf-8") as f:
@@ -150,7 +153,8 @@ def hunt(options, mutation, compile_of, link):
         program = mutant(options.build, mutation, compile_of, link)
     except (RuntimeError, KeyError) as error:
         return False, f"NOT TRIED: {error}"
-    done = subprocess.run([program, "--seeds", str(options.seeds), "--jobs", "1", "--stop-at-first"], capture_output=True, text=True)
+    arguments = mutation[4] if len(mutation) > 4 else ["--seeds", str(options.seeds), "--jobs", "1", "--stop-at-first"]
+    done = subprocess.run([program, *arguments], capture_output=True, text=True)
     found = re.search(r"^seed (\d+) FAILED: (.*)$", done.stdout, re.M)
     if done.returncode == 0 or not found:
         return False, f"SURVIVED {options.seeds} seeds"

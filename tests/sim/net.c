@@ -307,6 +307,8 @@ static void on_pump(void *arg)
                 p->end == END_CUT        ? ", cut"
                 : p->end == END_COMPLETE ? ", end"
                                          : "");
+    w->conflict_count += p->has_head && p->head.status == 409;
+    w->event_piece_count += x->is_stream && !p->has_head && p->len > 0;
     int64_t at_ns = x->is_lost ? INT64_MAX : way_back(x);
     if (p->end != END_NONE)
         exchange_end_server(x);
@@ -391,7 +393,7 @@ static void copy_request(struct exchange *x, const struct http_request *r)
     x->body_len = r->body.len;
     for (size_t i = 0; i < r->header_count; i++)
         copy_header(x, r->headers[i]);
-    snprintf(x->authorization, sizeof x->authorization, "Bearer slot-%d", x->replica->slot);
+    snprintf(x->authorization, sizeof x->authorization, "Bearer slot-%d", x->replica->slot % USERS);
 }
 
 /* When the request arrives; 0: never, and nobody hears of it; -1: refused. */

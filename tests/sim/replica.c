@@ -272,15 +272,27 @@ bool replica_may_emit(const struct replica *r)
 int world_alive(const struct world *w)
 {
     int count = 0;
-    for (int i = 0; i < SLOTS_MAX; i++)
+    for (int i = 0; i < w->slot_count; i++)
         count += w->replicas[i] != NULL && !w->replicas[i]->stopping;
     return count;
 }
 
 struct replica *world_leader(const struct world *w)
 {
-    for (int i = 0; i < SLOTS_MAX; i++)
+    for (int i = 0; i < w->slot_count; i++)
         if (w->replicas[i] != NULL && replica_may_emit(w->replicas[i]))
+            return w->replicas[i];
+    return NULL;
+}
+
+struct replica *world_standby(struct world *w)
+{
+    struct lease_now standby;
+    size_t at;
+    server_lease(w, "the-lease-standby", &standby);
+    for (int i = 0; i < w->slot_count; i++)
+        if (w->replicas[i] != NULL &&
+            str_find(str_from(standby.holder), str_from(w->replicas[i]->pod_uid), &at))
             return w->replicas[i];
     return NULL;
 }

@@ -100,7 +100,7 @@ struct replica *script_victim(struct world *w)
         return leader;
     struct replica *found[SLOTS_MAX];
     size_t count = 0;
-    for (int i = 0; i < SLOTS_MAX; i++)
+    for (int i = 0; i < w->slot_count; i++)
         if (w->replicas[i] != NULL)
             found[count++] = w->replicas[i];
     return count == 0 ? NULL : found[chance_below(&w->script_chance, count)];
@@ -137,7 +137,7 @@ bool script_is_quiet(const struct world *w)
 static int ready_count(const struct world *w)
 {
     int count = 0;
-    for (int i = 0; i < SLOTS_MAX; i++) {
+    for (int i = 0; i < w->slot_count; i++) {
         const struct replica *r = w->replicas[i];
         count += r != NULL && !r->stopping && w->now_ns - r->started_ns > 5 * SECOND;
     }
@@ -216,7 +216,7 @@ static void rollout_start(struct rollout *x)
 {
     struct world *w = x->world;
     x->has_new = false;
-    for (int i = 0; i < SLOTS_MAX && !x->has_new; i++) {
+    for (int i = 0; i < w->slot_count && !x->has_new; i++) {
         if (w->replicas[i] != NULL)
             continue;
         x->has_new = true;
@@ -227,7 +227,7 @@ static void rollout_start(struct rollout *x)
 static void rollout_end(struct rollout *x)
 {
     struct world *w = x->world;
-    for (int i = 0; i < SLOTS_MAX; i++) {
+    for (int i = 0; i < w->slot_count; i++) {
         struct replica *r = w->replicas[i];
         if (r == NULL || r->process != x->processes[x->at] || !x->has_new || r->stopping)
             continue;
@@ -268,7 +268,7 @@ void script_rollout(struct world *w)
         return;
     struct rollout *x = mem_zalloc(sizeof *x);
     x->world = w;
-    for (int i = 0; i < SLOTS_MAX; i++)
+    for (int i = 0; i < w->slot_count; i++)
         if (w->replicas[i] != NULL)
             x->processes[x->count++] = w->replicas[i]->process;
     x->starts = true;
@@ -316,7 +316,12 @@ void script_new(struct world *w)
                 settings->keeps ? ", keep" : "", settings->repeats ? ", repeat" : "");
     check_excuse(w, EXCUSED_ALL, 0, 2 * settings->lease_ns + 20 * SECOND, "the beginning");
     for (int i = 0; i < settings->replica_count; i++)
-        script_restart_later(w, i, false, script_between(w, 0, 10 * SECOND));
+        script_restart_later(w, i, false,
+                             script_between(w, 0, settings->is_crowd ? MINUTE : 10 * SECOND));
     event_init(&s->next, on_next, w);
+    if (settings->is_crowd) {
+        crowd_new(w);
+        return;
+    }
     world_at(w, &s->next, script_between(w, 30 * SECOND, 30 * SECOND + settings->fault_gap_ns));
 }

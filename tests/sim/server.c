@@ -67,7 +67,7 @@ void server_new(struct world *w)
     };
     w->server = kubesim_new(&config);
     CHECK(kubesim_user_set(w->server, STR("admin"), STR("system:masters"), STR("admin")));
-    for (int i = 0; i < SLOTS_MAX; i++) {
+    for (int i = 0; i < USERS; i++) {
         char name[32];
         snprintf(name, sizeof name, "slot-%d", i);
         CHECK(kubesim_user_set(w->server, str_from(name), STR_NONE, str_from(name)));

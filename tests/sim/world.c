@@ -142,14 +142,15 @@ void world_fail(struct world *w, const char *format, ...)
 
 /* -- a run -- */
 
-void world_run(uint64_t seed, int64_t duration_ns, bool print_trace, bool print_logs,
-               struct outcome_of_run *out)
+static void run(uint64_t seed, const struct settings_of_seed *settings, bool print_trace,
+                bool print_logs, struct outcome_of_run *out)
 {
     struct world *w = mem_zalloc(sizeof *w);
     w->seed = seed;
     w->print_trace = print_trace;
     w->print_logs = print_logs;
-    w->settings = script_settings(seed, duration_ns);
+    w->settings = settings;
+    w->slot_count = settings->replica_count > SLOTS ? settings->replica_count : SLOTS;
     w->end_ns = w->settings->duration_ns;
     list_init(&w->exchanges);
     buf_init(&w->answer, SIZE_MAX / 2);
@@ -187,4 +188,16 @@ void world_run(uint64_t seed, int64_t duration_ns, bool print_trace, bool print_
         .simulated_ns = w->now_ns,
     };
     memcpy(out->failure, w->failure, sizeof out->failure);
+}
+
+void world_run(uint64_t seed, int64_t duration_ns, bool print_trace, bool print_logs,
+               struct outcome_of_run *out)
+{
+    run(seed, script_settings(seed, duration_ns), print_trace, print_logs, out);
+}
+
+void world_run_crowd(uint64_t seed, int candidates, bool print_trace, struct outcome_of_run *out)
+{
+    CHECK(candidates >= 3 && candidates <= SLOTS_MAX);
+    run(seed, crowd_settings(candidates), print_trace, false, out);
 }

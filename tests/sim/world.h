@@ -8,6 +8,7 @@
  *   replica.c  processes: start, crash, pause, stop  backend.c  an exporter and the backend that it sends to
  *   script.c   when something goes wrong              faults.c   what it is
  *   cluster.c  objects of the cluster                check.c    what must hold
+ *   crowd.c    1,000 candidates, with a script of their own
  *
  * Nothing here may depend on addresses, real time or anything else that differs between two runs.
  */
@@ -29,7 +30,7 @@
 /* Wall time at world time 0: some day at noon. */
 #define EPOCH_NS (INT64_C(1767268800) * SECOND)
 
-enum { SLOTS_MAX = 16, PODS_MAX = 4096 };
+enum { SLOTS = 16, SLOTS_MAX = 1024, USERS = 16, PODS_MAX = 4096 };
 enum receiver_index { RECEIVER_DUMMY, RECEIVER_CLUSTER, RECEIVER_COUNT };
 
 static inline int64_t later_ns(int64_t a_ns, int64_t b_ns)
@@ -104,10 +105,11 @@ struct world {
     struct event server_tick;
     int64_t server_down_until_ns;
     bool server_is_frozen;
-    uint64_t request_count;
+    uint64_t request_count, conflict_count, event_piece_count; /* the last: what came on watches after their heads */
     struct list exchanges;
     struct buf answer; /* what the server has just said; its memory stays */
 
+    int slot_count;
     struct replica *replicas[SLOTS_MAX]; /* running processes by slot; NULL: none */
     struct replica *current;             /* whose handler runs; NULL: nobody's */
     uint64_t pods[SLOTS_MAX];            /* number of the pod in each slot */
@@ -142,6 +144,7 @@ struct settings_of_seed {
     bool keeps;                /* on_api_outage: keep */
     bool repeats;              /* after_crash: repeat */
     bool has_cluster;          /* a k8s_cluster receiver beside the dummy */
+    bool is_crowd;             /* the world of crowd.c */
     bool same_pods;            /* a crashed process comes back in its pod */
     int backend_delay_ms;
 };
@@ -159,6 +162,11 @@ struct outcome_of_run {
     int64_t simulated_ns;
 };
 void world_run(uint64_t seed, int64_t duration_ns, bool print_trace, bool print_logs, struct outcome_of_run *out);
+
+/* The world of crowd.c. */
+void world_run_crowd(uint64_t seed, int candidates, bool print_trace, struct outcome_of_run *out);
+const struct settings_of_seed *crowd_settings(int candidates);
+void crowd_new(struct world *w);
 
 /* -- loops (loop.c) -- */
 /* Something that comes to a process from outside: handled in a turn of its loop, unless the process has died by then. */
@@ -259,6 +267,8 @@ int world_alive(const struct world *w);
 bool world_successor_is_ready(const struct world *w);
 /* Who leads, as far as gates say; NULL: nobody. */
 struct replica *world_leader(const struct world *w);
+/* Who holds the standby's Lease; NULL: none that runs. */
+struct replica *world_standby(struct world *w);
 void process_set_world(struct world *w);
 
 /* -- backend (backend.c) -- */
