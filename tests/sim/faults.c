@@ -369,6 +369,8 @@ static void deny(struct world *w, int slot, const char *verbs, const char *resou
     buf_deinit(&answer);
     event_init(&d->event, on_given_back, d);
     world_at(w, &d->event, until_ns);
+    if (w->settings->keeps && strcmp(resource, "leases") == 0) /* no answer says who else leads */
+        check_excuse(w, EXCUSED_KEEPING, w->now_ns, until_ns + w->settings->lease_ns, "denied");
     if (script_percent(w, 50))
         kubesim_drop_watches(w->server, KUBESIM_DROP_END, slot < 0 ? STR_NONE : str_from(user),
                              str_from(resource));
@@ -411,7 +413,8 @@ static void denied_writes(struct world *w, struct replica *r)
         check_excuse(w, EXCUSED_ALL, w->now_ns - SECOND, w->now_ns + takeover_ns(w),
                      "denied writes");
     else if (loses || !script_is_quiet(w))
-        script_excuse(w, w->now_ns, "denied writes near something else");
+        script_excuse(w, until_ns,
+                      "denied writes near something else"); /* maybe nobody else is there */
     script_mild(w, until_ns + denied_tail_ns(), "denied writes");
     deny(w, of_all ? -1 : r->slot, verbs[script_between(w, 0, COUNT_OF(verbs) - 1)], "leases", name,
          until_ns);
