@@ -116,6 +116,10 @@ static void check_token(struct world *w, struct replica *r, const struct elector
     c->token = token;
     c->token_process = r->process;
     c->ticked_ns = w->now_ns;
+    if (e->inheritance == INHERIT_OWN)
+        return; /* it goes on with what it has begun */
+    r->after_crash = e->inheritance == INHERIT_EXPIRED;
+    memset(r->repeated, 0, sizeof r->repeated);
 }
 
 /* With `keep` one of both goes on without an answer, which is for an outage only. */
@@ -150,11 +154,10 @@ void check_turn(struct world *w, struct replica *r)
 static bool may_come_again(struct replica *r, enum receiver_index receiver, bool is_new)
 {
     const struct world *w = r->world;
-    const struct elector *e = replica_elector(r);
     bool outage = check_is_excused(w, EXCUSED_KEEPING, w->now_ns, w->now_ns);
     if (w->settings->wrong_clocks || (w->settings->keeps && outage))
         return true;
-    if (!w->settings->repeats || e == NULL || e->inheritance != INHERIT_EXPIRED)
+    if (!w->settings->repeats || !r->after_crash)
         return false;
     r->repeated[receiver] += is_new;
     return r->repeated[receiver] <= LIMIT_TICKS_CAUGHT_UP;
@@ -194,8 +197,6 @@ void check_handed_over(struct replica *r, enum receiver_index receiver, int64_t 
     bool same_term = r->term_handed[receiver] == r->term_seen, is_new = tick_ns != *own_last_ns;
     bool follows = same_term || !(s->wrong_clocks || s->keeps || s->repeats);
     r->term_handed[receiver] = r->term_seen;
-    if (!same_term)
-        r->repeated[receiver] = 0;
     if (receiver == RECEIVER_DUMMY)
         c->ticked_ns = w->now_ns;
     if (tick_ns < *own_last_ns && follows)
