@@ -1,11 +1,13 @@
 """Entity events of k8s_cluster as it ships: across changes of leader, and when the watch does not see a delete."""
+import os
 import signal
 
 import pytest
+from harness.api import ApiServer
 from harness.cluster import Cluster, pod
 from harness.entities import Changes, Events, counts
 from harness.replicas import FOLLOWS, LED
-from harness.world import wait_until
+from harness.world import World, wait_until
 
 SYNCED = "All watches are synced"
 GAP = "Changes of objects may be missing from entity events"
@@ -242,3 +244,55 @@ def test_what_a_pod_says(world, is_spec):
         "k8s.container.name": "app", "container.image.name": "reg.example/app", "container.image.tag": "1.2", "k8s.pod.name": "one",
         "k8s.pod.uid": uid, "k8s.namespace.name": c.namespace, "k8s.node.name": "", "container.status": "running",
         "container.creation_timestamp": "2026-01-01T00:00:00Z"}
+
+
+def sockets_to(pid, port):
+    """inodes of the process's connections to a port of this host."""
+    with open(f"/proc/{pid}/net/tcp") as f:
+        fields = [line.split() for line in list(f)[1:]]
+    inodes = {field[9] for field in fields if int(field[2].split(":")[1], 16) == port and field[3] == "01"}
+    own = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            own.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except OSError:
+            pass
+    return {inode for inode in inodes if f"socket:[{inode}]" in own}
+
+
+@pytest.mark.only("apiserver")
+def test_a_server_that_sends_connections_away(request, tmp_path):
+    """GOAWAY at random, as servers behind a load balancer do: the term goes on, and each change comes once."""
+    server = ApiServer("apiserver", str(tmp_path / "server"), arguments=["--extra", "--goaway-chance=0.02"])
+    world = request.node.world = World(server, str(tmp_path), "sent-away")
+    try:
+        c = cluster(world)
+        made = config(world, "a")
+        elector = made["extensions"]["leaderelector/foo"]
+        others = [f"other-{number}" for number in range(25)]  # Leases that are renewed, too: a request for each every second
+        rest = world.config("a", {f"dummy/{name}": f"leaderelector/{name}" for name in others},
+                            {f"leaderelector/{name}": {**elector, "lease_name": name} for name in others}, interval="10s")
+        for part in ("receivers", "extensions", "exporters"):
+            made[part].update(rest[part])
+        made["service"]["extensions"] += rest["service"]["extensions"]
+        made["service"]["pipelines"].update(rest["service"]["pipelines"])
+        a = world.start("a", made)
+        wait_until(lambda: all(world.api.holder(name) for name in [world.lease, *others]), 30, "all Leases held")
+        transitions = {name: world.api.lease(name)["spec"]["leaseTransitions"] for name in [world.lease, *others]}
+        connections, expected = set(sockets_to(a.pid, server.api.port)), []
+        enough = len(connections) + 2
+
+        def are_enough():
+            expected.append(("state", c.create("pods", pod(f"pod-{len(expected)}", c.namespace)[0])["metadata"]["uid"], ""))
+            connections.update(sockets_to(a.pid, server.api.port))
+            return len(connections) >= enough
+        wait_until(are_enough, 90, "two connections were given up")
+        expected.append(("state", c.create("pods", pod("last", c.namespace)[0])["metadata"]["uid"], ""))
+        found = wait_sent(world, expected, "a")
+        assert [key for key in expected if found[key] != 1] == []
+        assert {name: world.api.lease(name)["spec"]["leaseTransitions"] for name in transitions} == transitions
+        assert not a.wait_log(GAP, 0) and not a.wait_log("does not lead any more", 0)
+        print("connections:", len(connections), "pods:", len(expected))
+        world.close()
+    finally:
+        server.stop()
