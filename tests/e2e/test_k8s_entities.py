@@ -293,6 +293,6 @@ def test_a_server_that_sends_connections_away(request, tmp_path):
         assert {name: world.api.lease(name)["spec"]["leaseTransitions"] for name in transitions} == transitions
         assert not a.wait_log(GAP, 0) and not a.wait_log("does not lead any more", 0)
         print("connections:", len(connections), "pods:", len(expected))
-        world.close()
     finally:
+        world.close()
         server.stop()
