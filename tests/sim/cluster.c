@@ -109,7 +109,8 @@ static void judge(struct replica *r)
     struct cluster *c = w->cluster;
     int64_t begun_ns = r->cluster_begun_ns, tick_ns = r->cluster_tick_ns;
     if (check_is_excused(w, EXCUSED_ALL, begun_ns - 90 * SECOND, begun_ns) ||
-        w->pods_denied_until_ns > begun_ns || r->started_ns > begun_ns - SETTLE_NS || r->link.lag_until_ns > begun_ns - SETTLE_NS)
+        w->pods_denied_until_ns > begun_ns || r->started_ns > begun_ns - SETTLE_NS ||
+        r->link.lag_until_ns > begun_ns - SETTLE_NS)
         return;
     c->judged++;
     for (size_t i = 0; i < c->count; i++) {
