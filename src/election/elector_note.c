@@ -53,10 +53,11 @@ void elector_inherit(struct elector *e, bool reopened)
     struct elector_predecessor *p = &e->predecessor;
     int64_t boot_ns = loop_boot_ns(e->loop);
     e->inherited_gate_closed_ns = loop_wall_ns(e->loop) - (boot_ns - p->gate_closed_ns);
+    bool is_due = p->valid && p->holder != HOLDER_ME; /* nobody has inherited from it yet */
     /* A term that closed before anybody heard of it has noted nothing: what the predecessor may have sent still counts as sent. */
-    if (reopened && !e->has_noted)
+    if (reopened && !is_due && !e->has_noted)
         return;
-    if (reopened || (p->valid && p->holder == HOLDER_ME)) {
+    if ((reopened && !is_due) || (p->valid && p->holder == HOLDER_ME)) {
         e->inheritance = INHERIT_OWN;
     } else if (p->note.receiver_count == 0) {
         e->inheritance = INHERIT_NONE;

@@ -99,6 +99,26 @@ def test_after_an_expiry_only_the_newest_tick_behind_the_gate(world):
     assert {(tick - last) % INTERVAL for tick in ticks} == {0}
 
 
+@pytest.mark.only("kubesim")
+def test_a_term_that_was_over_before_it_was_noticed_inherits_from_its_predecessor(world):
+    """A pause between a claim and its answer, longer than the gate but not than the call may take; nobody else comes. What the predecessor may have
+    sent after its note counts as sent all the same."""
+    settings = {"lease_duration": "4s", "renew_deadline": "3s", "retry_period": "500ms", "safety_margin": "2s", "request_timeout": "3s", "standby": "warm"}
+    last = time.time_ns() // MS * MS
+    leave(world, [entry(last)], released=False)
+    watch = world.watch()
+    world.api.fault("update", times=1, answer_delay_ms=300)
+    b = world.start("b", world.config("b", extensions={"leaderelector/foo": world.extension(**settings)}))
+    taken = watch.wait_holder(lambda holder: holder == "b_uid-of-b", 20)
+    b.signal(signal.SIGSTOP)
+    wait_until(lambda: time.time() > taken[0] + 2.3, 10, "the end of the gate")
+    b.signal(signal.SIGCONT)
+    _, line = world.expect(b, "Collecting as leader")
+    assert line["inherited"] == "expired" and line["ticks_maybe_sent_by_predecessor"] >= 4
+    ticks = world.output(b).wait_more(3)
+    assert ticks[0] > last + 2 * SECOND - INTERVAL
+
+
 def test_a_second_crash_does_not_lose_the_note(world):
     """The second leader is killed as soon as it has claimed the Lease."""
     last = time.time_ns() // MS * MS
