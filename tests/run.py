@@ -233,18 +233,23 @@ def stage_peers(tally):
     return status == 0
 
 
-def stage_reference(tally):
-    """baton beside the Go collector. The tests of the comparison itself need no Go."""
+def build_reference(tally):
+    """The Go collector; its exit status."""
     status, output = run(["sh", "tests/reference/build.sh", "build/peers/otelcol-ref"], 2400)
     if status == 77:
         print("!" * 100)
         print("!! Go is not installed: the comparison with the Go collector is SKIPPED")
         print("!" * 100)
         tally.add("reference", 0, 0, 1)
-    else:
-        if status != 0:
-            show_failure("build of the Go collector", output)
-        tally.add("build of the Go collector", int(status == 0), int(status != 0))
+        return status
+    if status != 0:
+        show_failure("build of the Go collector", output)
+    tally.add("build of the Go collector", int(status == 0), int(status != 0))
+    return status
+
+
+def stage_reference(tally, status):
+    """baton beside the Go collector, if that was built. The tests of the comparison itself need no Go."""
     tests = ["tests/reference"] if status == 0 else ["tests/reference/test_compare.py"]
     stage_pytest(tally, "beside the Go collector", tests, 900)
 
@@ -279,11 +284,13 @@ WAITING = [f"tests/integration/{name}.py" for name in ("test_list_watch", "test_
 def stage_integration(tally):
     env = {"BATON_BUILD": os.path.join(ROOT, "build", "plain")}
     others = ["tests/integration", *(f"--ignore={path}" for path in WAITING)]
-    suites = [lambda: stage_pytest(tally, "list and watch with real peers", WAITING, 1200, env),
-              lambda: stage_pytest(tally, "integration with real peers", others, 1200, env),
-              lambda: stage_reference(tally)]
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(lambda suite: suite(), suites))
+        waiting = pool.submit(stage_pytest, tally, "list and watch with real peers", WAITING, 1200, env)
+        status = pool.submit(build_reference, tally).result()  # which others meet, too
+        rest = [pool.submit(stage_pytest, tally, "integration with real peers", others, 1200, env),
+                pool.submit(stage_reference, tally, status)]
+        for suite in [waiting, *rest]:
+            suite.result()
 
 
 def stage_faults(tally, have_go, *arguments, timeout=900):
