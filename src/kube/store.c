@@ -10,9 +10,10 @@
  * + 1 with linear probing, at most three quarters full; a removal moves later members of the run
  * up. Growing it looks at each object once; they are fetched ahead, which is most of the time.
  *
- * Walks: each takes a number of the clock when it begins, and sees what was born before. What a list
- * brings may be there beside the object of the same name that it replaces, until that is swept; so
- * walks that begin meanwhile take the number of the list.
+ * Walks: each takes the clock's number when it begins, and sees what was born before. The clock moves
+ * on only if something was born at its present number, so that ticks of a quiet store do not use it
+ * up. What a list brings may be there beside the object of the same name that it replaces, until that
+ * is swept; so walks that begin meanwhile take the number of the list.
  *
  * Groups: a table from the number of a group to the first of its places, and a chain in both
  * directions through places. So a member leaves without a search.
@@ -36,7 +37,7 @@ struct store_groups {
 
 void store_init(struct store *s, struct object_pool *pool)
 {
-    *s = (struct store){.pool = pool, .generation = 1};
+    *s = (struct store){.pool = pool, .generation = 1, .clock = 1};
 }
 
 static void free_tables(struct store *s)
@@ -296,7 +297,7 @@ enum store_change store_put(struct store *s, struct object *take_object, struct 
         uint32_t place = take_place(s);
         s->places[place] = o;
         s->generations[place] = s->generation;
-        s->births[place] = s->clock;
+        s->births[place] = s->newest_birth = s->clock;
         s->slots[at] = place + 1;
         s->count++;
         s->object_bytes += o->size_bytes;
@@ -348,12 +349,20 @@ struct object *store_get(const struct store *s, const uint8_t uid[16])
     return slot == 0 ? NULL : s->places[slot - 1];
 }
 
+/* What is born from now on is told from what was born before. */
+static uint32_t clock_now(struct store *s)
+{
+    if (s->newest_birth == s->clock)
+        s->clock++;
+    return s->clock;
+}
+
 void store_mark(struct store *s)
 {
     s->generation++;
     s->sweep_place = 0;
     if (s->list_clock == 0)
-        s->list_clock = ++s->clock;
+        s->list_clock = clock_now(s);
 }
 
 struct object *store_sweep(struct store *s, uint32_t *budget)
@@ -382,7 +391,7 @@ struct object *store_next(const struct store *s, uint32_t *cursor)
 
 struct store_walk store_walk_begin(struct store *s)
 {
-    return (struct store_walk){.end = s->list_clock != 0 ? s->list_clock : ++s->clock};
+    return (struct store_walk){.end = s->list_clock != 0 ? s->list_clock : clock_now(s)};
 }
 
 struct object *store_walk_next(const struct store *s, struct store_walk *walk)

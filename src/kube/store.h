@@ -17,7 +17,8 @@ struct store {
     uint32_t *slots;             /* by uid: place + 1; open addressing, no marks of removed ones */
     uint32_t slot_count, count;
     uint32_t generation;
-    uint32_t clock;              /* counts walks and lists that began; goes on when the store is cleared */
+    uint32_t clock;              /* counts walks and lists between which objects came; goes on when the store is cleared */
+    uint32_t newest_birth;
     uint32_t list_clock;         /* when the list began that is not swept yet; 0: there is none */
     size_t object_bytes;         /* blocks of its objects */
     bool takes_same;             /* see store_put */

@@ -315,6 +315,24 @@ static void test_walk_over_a_store_that_is_cleared(void **state)
         assert_int_equal(seen[i], i < 2 ? 2 : 1);
 }
 
+/* Numbers are finite, and a tick may come each 10 ms for years: without new objects a walk takes none. */
+static void test_walks_of_a_quiet_store_use_up_no_numbers(void **state)
+{
+    struct world *w = *state;
+    uint64_t before;
+    put(w, make(w, 0, 1, 0, 0), &before);
+    uint32_t end = store_walk_begin(&w->store).end;
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(store_walk_begin(&w->store).end, end);
+        store_mark(&w->store);
+        uint32_t budget = OBJECTS;
+        put(w, make(w, 0, 2 + i, 0, 0), &before); /* an update is no new object */
+        assert_null(store_sweep(&w->store, &budget));
+    }
+    put(w, make(w, 1, 1, 0, 0), &before);
+    assert_int_equal(store_walk_begin(&w->store).end, end + 1);
+}
+
 static void test_sweep(void **state)
 {
     struct world *w = *state;
@@ -436,6 +454,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_walk_while_names_are_created_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_walk_while_a_list_is_taken_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_walk_over_a_store_that_is_cleared, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_walks_of_a_quiet_store_use_up_no_numbers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sweep, setup, teardown),
         cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cost, setup, teardown),
