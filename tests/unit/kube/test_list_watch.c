@@ -569,6 +569,33 @@ static void test_backoff_after_a_healthy_watch(void **state)
     }
 }
 
+/* What does not count as a watch that was well: one that stalled, and the time that a list took on the same stream. */
+static void test_backoff_goes_on_after_a_stall_and_after_a_long_list(void **state)
+{
+    (void)state;
+    struct fixture f;
+    be_watching(&f, "1000");
+    for (int i = 0; i < 3; i++) {
+        pass_time(&f, 20 * SECOND);
+        step(&f, (struct list_watch_event){.kind = LW_ENDED, .broken = true, .stalled = true});
+        expect_wait(&f, (800 << i) * MS, (1600 << i) * MS, LW_REQUEST_CHECK);
+        send_page(&f, "1000", "");
+        send(&f, LW_LIST_END);
+        send(&f, LW_OPENED);
+        send_version(&f, LW_BOOKMARK, "1000");
+    }
+    setup(&f);
+    send(&f, LW_START);
+    for (int i = 0; i < 3; i++) {
+        send(&f, LW_OPENED);
+        pass_time(&f, 20 * SECOND);
+        send_version(&f, LW_SYNCED, "1000");
+        pass_time(&f, SECOND);
+        send_error(&f, 500); /* in the stream: another list */
+        expect_wait(&f, (800 << i) * MS, (1600 << i) * MS, LW_REQUEST_STREAM);
+    }
+}
+
 /* -- refusals -- */
 
 static void test_not_served(void **state)
@@ -840,6 +867,7 @@ int main(void)
         cmocka_unit_test(test_errors_of_watches),
         cmocka_unit_test(test_backoff_numbers),
         cmocka_unit_test(test_backoff_after_a_healthy_watch),
+        cmocka_unit_test(test_backoff_goes_on_after_a_stall_and_after_a_long_list),
         cmocka_unit_test(test_not_served),
         cmocka_unit_test(test_forbidden),
         cmocka_unit_test(test_lists_only),

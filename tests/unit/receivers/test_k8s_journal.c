@@ -797,6 +797,35 @@ static void test_a_list_that_ends_late(void **state)
     pair_free(&p);
 }
 
+/* What a list has found so far is no journal to go on with, even if the list ends before the new receiver starts. */
+static void test_a_reload_while_a_list_is_taken_over(void **state)
+{
+    (void)state;
+    struct replica *r = replica_new(loop, 0, "");
+    struct k8s_stream *pods = pods_of(r);
+    put(r, "quiet", 50);
+    replica_sync(r, 100);
+    replica_activate(r, "");
+    replica_run_ms(r, 1000);
+    expect_pods(r, "50", "");
+    entities_deactivate(r->k.entities);
+    pods->watch->version[0] = '\0';
+    put(r, "x", 120);
+    pods->watch->version[0] = '\0';
+    struct entities *old = r->k.entities;
+    r->k.entities = entities_new(&r->k);
+    entities_carry(r->k.entities, old);
+    entities_free(old);
+    replica_set_version(pods, 130);
+    entities_start(r->k.entities);
+    for (size_t i = 0; i < r->k.stream_count; i++)
+        entities_state(r->k.entities, &r->streams[i]);
+    replica_activate(r, replica_position(r));
+    replica_run_ms(r, 1000);
+    expect_pods(r, "50 120", "");
+    replica_free(r);
+}
+
 /* A delete that the standby's list has found: known to have come before the end of the list. */
 static void test_a_delete_without_a_version(void **state)
 {
@@ -866,6 +895,7 @@ int main(void)
         TEST(test_watches_that_were_left),
         TEST(test_a_reload_carries_the_journal),
         TEST(test_a_reload_to_other_watches),
+        TEST(test_a_reload_while_a_list_is_taken_over),
         TEST(test_the_very_end_of_the_journal),
         TEST(test_a_bounded_journal),
         TEST(test_a_leader_without_room_for_too_long),

@@ -614,6 +614,35 @@ static void test_attributes_of_all_lengths(void **state)
         }
 }
 
+/* Wherever the one byte stands that is not ASCII: mended, if it is not UTF-8 either. */
+static void test_a_byte_to_mend_is_seen_at_each_place(void **state)
+{
+    (void)state;
+    static const uint32_t path[] = {1, 2, 2, 6, 2, 1};
+    for (size_t len = 1; len < 40; len++)
+        for (size_t at = 0; at < len; at++) {
+            char text[40], expected[44];
+            memset(text, 'a', sizeof text);
+            memset(expected, 'a', sizeof expected);
+            text[at] = '\xff';
+            memcpy(expected + at, "\xef\xbf\xbd", 3);
+            struct scope *s;
+            struct batch *b = plain(SIGNAL_LOGS, &s);
+            struct attribute a = {.key = STR("key"), .value = VALUE_OF_STR(str_make(text, len))};
+            batch_log(b, s)->attributes = batch_attributes(b, &a, 1);
+            struct otlp_cursor c;
+            struct buf out;
+            size_t item_count;
+            buf_init(&out, MIB);
+            otlp_cursor_init(&c, b, SIZE_MAX);
+            assert_int_equal(otlp_next(&c, &out, &item_count), OTLP_REQUEST);
+            assert_true(str_eq(inner_text(buf_view(&out), path, COUNT_OF(path)),
+                               str_make(expected, len + 2)));
+            buf_deinit(&out);
+            batch_unref(b);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -628,6 +657,7 @@ int main(void)
         cmocka_unit_test(test_item_too_large),
         cmocka_unit_test(test_deep_values_end),
         cmocka_unit_test(test_attributes_of_all_lengths),
+        cmocka_unit_test(test_a_byte_to_mend_is_seen_at_each_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
