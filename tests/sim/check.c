@@ -75,6 +75,18 @@ bool check_is_excused(const struct world *w, enum excused what, int64_t from_ns,
     return false;
 }
 
+/* The end of what excuses something between `since_ns` and now, or `since_ns`: patience begins anew then. */
+static int64_t excused_until_ns(const struct world *w, enum excused what, int64_t since_ns)
+{
+    const struct check *c = check_of(w);
+    int64_t until_ns = since_ns;
+    for (size_t i = 0; i < c->excuse_count; i++)
+        if ((c->excuses[i].what & what) == what && c->excuses[i].from_ns <= w->now_ns &&
+            c->excuses[i].to_ns > until_ns)
+            until_ns = c->excuses[i].to_ns;
+    return until_ns;
+}
+
 void check_foreign_term(struct world *w, int64_t from_ns, int64_t to_ns)
 {
     struct check *c = check_of(w);
@@ -314,9 +326,7 @@ static void check_silence(struct world *w)
     int64_t patience_ns = 3 * interval_ns + interval_ns / 10 + 15 * SECOND;
     if (world_leader(w) == NULL || w->now_ns - since_ns <= patience_ns)
         return;
-    for (size_t i = 0; i < c->excuse_count; i++)
-        if (c->excuses[i].from_ns <= w->now_ns && c->excuses[i].to_ns > since_ns)
-            since_ns = c->excuses[i].to_ns;
+    since_ns = excused_until_ns(w, EXCUSED_TICKS, since_ns);
     if (w->now_ns - since_ns > patience_ns)
         world_fail(w, "p%" PRIu64 " leads and emits nothing since %.3f", world_leader(w)->process,
                    (double)c->ticked_ns / 1e9);
@@ -329,8 +339,7 @@ static void on_every(void *arg)
     int64_t patience_ns = 2 * w->settings->lease_ns + 10 * SECOND;
     if (world_leader(w) != NULL)
         c->last_open_ns = w->now_ns;
-    if (w->now_ns - c->last_open_ns > patience_ns &&
-        !check_is_excused(w, EXCUSED_ALL, c->last_open_ns, w->now_ns))
+    if (w->now_ns - excused_until_ns(w, EXCUSED_ALL, c->last_open_ns) > patience_ns)
         world_fail(w, "nobody leads since %.3f", (double)c->last_open_ns / 1e9);
     if (w->settings->wrong_clocks)
         check_silence(w);
