@@ -1,12 +1,13 @@
 /*
  * Credentials that change while the program runs.
  *
- *   token files        read again when the copy is older than 50 s or the file's stamp is another
- * one, and after a 401 CA, certificate,   stamps compared every 5 minutes and after a failed
- * connection; a text that is no PEM, or a key that does key files          not belong to its
- * certificate (we came in the middle of a rotation), does not replace what works exec plugins run
- * at the first request, 60 s before the credential expires, and after a 401; all requests wait for
- *                      the one run; while an old credential is still good they do not wait at all
+ *  - token files are read again when the copy is older than 50 s or the file's stamp is another one,
+ *    and after a 401.
+ *  - CA, certificate and key files: stamps are compared every 5 minutes and after a failed connection
+ *    or a 401. A text that is no PEM, or a key that does not belong to its certificate (we came in the
+ *    middle of a rotation), does not replace what works.
+ *  - exec plugins run at the first request, 60 s before the credential expires, and after a 401; all
+ *    requests wait for the one run; while an old credential is still good they do not wait at all.
  *
  * A file that is gone or empty leaves the old content in use, with one warning until it can be read
  * again.
