@@ -70,7 +70,8 @@ struct elector {
      * that was held up goes on, it is one of the first. */
     int64_t unanswered_ns[ELECTOR_UNANSWERED_MAX];
     size_t unanswered_count;
-    bool call_failure_logged, namespace_logged;
+    bool namespace_logged;
+    unsigned failures_told;  /* in a row, one bit for no answer and for each hundred of HTTP status */
 
     struct lease current;    /* newest known record, for the next write */
     bool current_present;

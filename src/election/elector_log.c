@@ -180,18 +180,20 @@ void elector_log_failure(struct elector *e, const struct kube_result *result)
         e->namespace_logged = true;
         return;
     }
-    if (!e->call_failure_logged)
+    /* An answer that was late must not hide the refusals behind it. */
+    unsigned kind = 1U << (unsigned)(result->status / 100);
+    if ((e->failures_told & kind) == 0)
         log_warn(&e->logger, "A call for the Lease failed, trying on", F_ERR(&result->err));
     else
         log_debug(&e->logger, "A call for the Lease failed", F_ERR(&result->err));
-    e->call_failure_logged = true;
+    e->failures_told |= kind;
 }
 
 void elector_log_recovery(struct elector *e)
 {
-    if (e->call_failure_logged)
+    if (e->failures_told != 0)
         log_info(&e->logger, "Calls for the Lease succeed again");
-    e->call_failure_logged = false;
+    e->failures_told = 0;
     if (e->current_present)
         e->namespace_logged = false;
 }

@@ -4,7 +4,7 @@ import time
 import pytest
 from harness.replicas import FOLLOWS, LED, LOST
 from harness.ticks import SECOND
-from harness.world import PATIENT, wait_until
+from harness.world import PATIENT, SHORT, wait_until
 
 AGAIN = "This replica leads again"
 kubesim = pytest.mark.only("kubesim")
@@ -235,3 +235,19 @@ def test_nobody_there_at_the_start(troubled_world):
     world.expect(a, LED)
     world.expect(a, "Calls for the Lease succeed again")
     assert sum("A call for the Lease failed, trying on" in line.get("msg", "") for line in a.log()) == 1
+
+
+@kubesim
+def test_a_refusal_behind_a_late_answer_is_told(troubled_world):
+    """Or one behind the other: each kind of failure is told once in a row."""
+    world = troubled_world
+    failures = lambda: [line["error"] for line in a.log() if line.get("msg") == "A call for the Lease failed, trying on"]
+    fault = world.api.fault(status=500)
+    a = world.start("a", world.config("a", extensions={"leaderelector/foo": world.extension(**SHORT, standby="warm")}))
+    wait_until(failures, 20, "a failure")
+    hang = world.api.fault(hang="before")
+    world.api.sim("DELETE", f"faults/{fault}")
+    wait_until(lambda: len(failures()) == 2, 20, "another kind of failure")
+    world.api.sim("DELETE", f"faults/{hang}")
+    world.expect(a, LED)
+    assert "500" in failures()[0] and "500" not in failures()[1]
