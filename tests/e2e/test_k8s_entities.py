@@ -116,8 +116,7 @@ def test_a_cold_successor_of_a_quiet_cluster(world):
 
 @pytest.mark.parametrize("elector", [False, True])
 def test_a_reload_repeats_and_loses_nothing(world, elector):
-    """Neither what was sent, nor what changed just before it and meanwhile, which is still to be sent. Only what is under way at that moment, with its
-    answer to come, is sent again."""
+    """Neither what was sent, nor what changed just before it and meanwhile, which is still to be sent."""
     c = cluster(world)
     quiet = c.create("pods", pod("quiet", c.namespace)[0])["metadata"]["uid"]
     a = world.start("a", config(world, "a", elector))
@@ -135,8 +134,10 @@ def test_a_reload_repeats_and_loses_nothing(world, elector):
         new = c.create("pods", pod(f"new-{turn}", c.namespace)[0])["metadata"]["uid"]
         expected = [("state", new, ""), ("state", last, ""), ("delete", last), ("state", meanwhile, "")]
         found = wait_sent(world, expected, "a")
-        assert (found[("state", quiet, "")], found[("state", new, "")]) == (1, 1)
-        assert [key for key in expected if found[key] > 2] == []
+        if world.server.kind == "apiserver":  # there a deletion updates the pod first, which is a state of its own
+            assert found.pop(("state", last, "")) <= 2
+            expected.remove(("state", last, ""))
+        assert [key for key in [*expected, ("state", quiet, "")] if found[key] != 1] == []
     assert not a.wait_log(GAP, 0)
 
 
