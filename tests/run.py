@@ -62,7 +62,8 @@ def show_failure(name, output):
     errors = [i for i, line in enumerate(lines) if "error:" in line]
     first = max(0, min(errors[0] - 2, len(lines) - 60)) if errors and name.startswith("build") else max(0, len(lines) - 60)
     print(f"--- {name} failed:")
-    for line in lines[first:first + 60]:
+    reasons = [line for line in lines[:first] if re.match(r"E  |_{5,} .* _{5,}$|\[  ERROR  ", line)]  # pytest's and cmocka's; else they are far above
+    for line in reasons[:30] + lines[first:first + 60]:
         print(f"    {line}")
     sys.stdout.flush()
 
