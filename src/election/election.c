@@ -482,8 +482,8 @@ static void release_done(struct election *m, enum election_call call,
             finish_yield(m, false, now_ns, out);
         return;
     }
-    if (event->outcome == CALL_OK) { /* a renewal or a read that was under way */
-        if (call != CALL_GET || event->lease.version > m->lease.version)
+    if (event->outcome == CALL_OK) {                 /* a renewal or a read that was under way */
+        if (event->lease.version > m->lease.version) /* else the watch has shown a newer one */
             learn(m, &event->lease, now_ns);
         if (m->lease.holder == HOLDER_ME)
             start_call(m, CALL_RELEASE, now_ns, out);

@@ -541,8 +541,7 @@ inline release_done(i, call_before, ending)
         finish_release(i, 1)
     :: call_before != RELEASE && ending <= E_OK && ending != E_GOT_ABSENT -> /* a write or read that was under way */
         if
-        :: call_before != GET || VERSION(m[i].answer) > VERSION(m[i].known) ->
-            learn(i, m[i].answer, m[i].answer_reference)
+        :: VERSION(m[i].answer) > VERSION(m[i].known) -> learn(i, m[i].answer, m[i].answer_reference)
         :: else
         fi;
         end_call(i);

@@ -543,6 +543,22 @@ static void test_release_whose_answer_was_lost_stands(void **state)
     assert_int_equal(m.state, ELECTION_STOPPED);
 }
 
+/* The answer of a renewal may come behind the watch's event of somebody who wrote after it: that record is not ours to clear. */
+static void test_release_behind_a_late_answer_clears_nobody_else(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    assert_int_equal(step(&m, EVENT_TIMER, START + 5 * SECOND).call, CALL_RENEW);
+    assert_int_equal(step(&m, EVENT_YIELD, START + 5 * SECOND + MS).call, CALL_NONE);
+    sees(&m, lease_of(HOLDER_OTHER, 12), START + 5 * SECOND + 2 * MS);
+    struct election_actions out =
+        done(&m, CALL_OK, lease_of(HOLDER_ME, 11), START + 5 * SECOND + 3 * MS);
+    assert_int_equal(out.call, CALL_GET); /* a look */
+    assert_int_equal(m.state, ELECTION_FOLLOWING);
+    assert_int_equal(m.lease.holder, HOLDER_OTHER);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -582,6 +598,7 @@ int main(void)
         cmocka_unit_test(test_the_first_of_unanswered_writes_counts),
         cmocka_unit_test(test_unanswered_write_that_was_not_carried_out_opens_nothing),
         cmocka_unit_test(test_release_whose_answer_was_lost_stands),
+        cmocka_unit_test(test_release_behind_a_late_answer_clears_nobody_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
