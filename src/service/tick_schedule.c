@@ -177,7 +177,9 @@ void tick_schedule_begin(struct tick_schedule *s, const struct tick_due *due, in
 
 uint64_t tick_schedule_finish(struct tick_schedule *s, int64_t now_ns)
 {
-    if (s->catching_up)
+    bool has_own_time =
+        past_tick(s, s->done_ns) != 0; /* the first of the grid may follow at once */
+    if (s->catching_up || has_own_time)
         return 0;
     uint64_t covered = count_between(s, s->done_ns, now_ns);
     if (covered > 0)

@@ -50,7 +50,8 @@ struct tick_due {
 struct tick_due tick_schedule_due(const struct tick_schedule *s, int64_t now_ns);
 /* A tick begins (or is given up): it and all before it are over. */
 void tick_schedule_begin(struct tick_schedule *s, const struct tick_due *due, int64_t now_ns);
-/* A tick ended at `now_ns`: those that fell due meanwhile are skipped; returns how many. While catching up: none. */
+/* A tick ended at `now_ns`: those that fell due meanwhile are skipped; returns how many. While catching up, and after a first tick
+ * with a time of its own, which may be shortly before one of the grid: none. */
 uint64_t tick_schedule_finish(struct tick_schedule *s, int64_t now_ns);
 
 /* How long a timer for a tick at `target_ns` is to run: rounded up to milliseconds, at most LIMIT_TICK_TIMER_MS (the wall clock

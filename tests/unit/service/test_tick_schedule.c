@@ -112,6 +112,23 @@ static void test_first_tick_of_a_fresh_start(void **state)
     assert_int_equal(s.start_ns, 100 * SECOND);
 }
 
+/* It has a time of its own, and one of the grid may follow within milliseconds: longer than those is not longer than the interval. */
+static void test_first_tick_that_ends_behind_one_of_the_grid_skips_none(void **state)
+{
+    (void)state;
+    struct tick_schedule s;
+    tick_schedule_fresh(&s, SECOND, 0, 10 * SECOND - 9 * MS);
+    struct tick_due due = tick_schedule_due(&s, 10 * SECOND - 9 * MS);
+    tick_schedule_begin(&s, &due, 10 * SECOND - 9 * MS);
+    assert_int_equal(tick_schedule_finish(&s, 10 * SECOND + 20 * MS), 0);
+    due = tick_schedule_due(&s, 10 * SECOND + 20 * MS);
+    assert_true(due.due);
+    assert_int_equal(due.time_ns, 10 * SECOND);
+    assert_int_equal(due.skipped, 0);
+    tick_schedule_begin(&s, &due, 10 * SECOND + 20 * MS);
+    assert_int_equal(tick_schedule_finish(&s, 12 * SECOND), 2); /* this one does take longer */
+}
+
 static void test_clock_that_goes_back_repeats_nothing(void **state)
 {
     (void)state;
@@ -445,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_after_at_the_ends_of_time),
         cmocka_unit_test(test_each_tick_is_emitted_or_counted),
         cmocka_unit_test(test_first_tick_of_a_fresh_start),
+        cmocka_unit_test(test_first_tick_that_ends_behind_one_of_the_grid_skips_none),
         cmocka_unit_test(test_clock_that_goes_back_repeats_nothing),
         cmocka_unit_test(test_clock_that_jumps_ahead_emits_the_newest),
         cmocka_unit_test(test_after_a_release_ticks_go_on),
