@@ -1,4 +1,5 @@
 """Entity events of k8s_cluster as it ships: across changes of leader, and when the watch does not see a delete."""
+import json
 import os
 import signal
 
@@ -203,6 +204,48 @@ def test_a_compacted_server(troubled_world):
     found = wait_sent(world, [("delete", uids[1])], "a", timeout=60)
     assert [found[("delete", uid)] for uid in uids] == [0, 1, 0]
     assert [found[("state", uid, "")] for uid in uids] == [1, 1, 1]
+
+
+@pytest.mark.only("apiserver")
+@pytest.mark.parametrize("cached", [True, False])
+def test_deletes_that_etcd_has_forgotten(request, tmp_path, cached):
+    """The watch is cut, what happens then is compacted away: a list finds what is gone, and each delete is told once."""
+    server = ApiServer("apiserver", str(tmp_path / "server"), arguments=[
+        "--extra", "--etcd-compaction-interval=1s", "--extra", f"--watch-cache={str(cached).lower()}"])
+    world = request.node.world = World(server, str(tmp_path), "forgotten")
+    try:
+        c = cluster(world)
+        steady = c.create("pods", pod("steady", c.namespace)[0])["metadata"]["uid"]
+        gone = [c.create("pods", *pod(f"gone-{n}", c.namespace))["metadata"]["uid"] for n in range(5)]
+        a = world.start("a", config(world, "a", elector=False))
+        wait_sent(world, [("state", uid, "") for uid in gone + [steady]], "a")
+        version = world.api.request("GET", c.path("pods"))[1]["metadata"]["resourceVersion"]
+        a.signal(signal.SIGSTOP)
+        server.restart()  # its watches end
+        wait_until(lambda: can_list(world, c), 20, "the server is back")
+        for n in range(5):
+            c.delete("pods", f"gone-{n}")
+        made = c.create("pods", pod("new", c.namespace)[0])["metadata"]["uid"]
+        if cached:  # it would still know
+            server.restart()
+            wait_until(lambda: can_list(world, c), 20, "the server is back")
+        wait_until(lambda: is_compacted(world, c, version), 60, "etcd is compacted")
+        a.signal(signal.SIGCONT)
+        found = wait_sent(world, [("delete", uid) for uid in gone] + [("state", made, "")], "a", timeout=60)
+        assert [found[("delete", uid)] for uid in gone] == [1] * 5
+        assert [found[("delete", steady)], found[("state", steady, "")], found[("state", made, "")]] == [0, 1, 1]
+        containers = [r for r in records(world, "a") if r["type"] == "container" and r["event"] == "entity_delete"]
+        assert len(containers) == 5
+        world.expect(a, "The version of a watch is too old; its objects are listed again", watch="pods")
+    finally:
+        world.close()
+        server.stop()
+
+
+def is_compacted(world, c, version):
+    world.api.create("/api/v1/namespaces", {"metadata": {"generateName": "later-"}})  # a version for etcd to compact up to
+    status, body = world.api.request("GET", f"{c.path('pods')}?watch=1&resourceVersion={version}&timeoutSeconds=1&allowWatchBookmarks=true")
+    return status == 410 or "Expired" in json.dumps(body)
 
 
 @pytest.mark.only("kubesim")
