@@ -393,6 +393,7 @@ struct later {
     int64_t since_ns;
     int64_t transitions; /* of the term that is to end */
     bool successor;      /* somebody was ready */
+    bool paused;         /* the process, when last looked at */
 };
 
 static void on_gate_later(void *arg)
@@ -400,6 +401,12 @@ static void on_gate_later(void *arg)
     struct later *l = arg;
     struct world *w = l->world;
     bool same_process = w->replicas[l->replica->slot] == l->replica;
+    bool was_paused = l->paused;
+    l->paused = same_process && sim_loop_paused(l->replica->loop);
+    if (l->paused || was_paused) { /* it sees nothing, and has a moment when it goes on */
+        world_at(w, &l->event, w->now_ns + SECOND);
+        return;
+    }
     bool same_term = l->replica->term_seen == l->number; /* it may have led again since */
     if (same_process && same_term && replica_may_emit(l->replica) &&
         script_count(w) == l->script_count)
