@@ -47,6 +47,15 @@ static bool is_busy(const struct handover *h)
     return false;
 }
 
+/* A tick that is stuck half sent goes into the note now, which the release carries. */
+static void end_ticks(struct handover *h)
+{
+    struct graph *g = h->graph;
+    for (size_t i = 0; i < g->receiver_count; i++)
+        if (is_ours(h, &g->receivers[i]) && g->receivers[i].running)
+            ticks_end(&g->receivers[i]);
+}
+
 /* Receivers may work again; those that were stopped in the middle are told by their elector when it is their turn. */
 static void let_go(struct handover *h)
 {
@@ -83,7 +92,8 @@ static void advance(void *arg)
                  "Not everything was acknowledged in time; handing over all the same",
                  F_STR("lease", elector_lease_name(h->elector)),
                  F_INT("waited_ms", LIMIT_STOP_ACKNOWLEDGE_MS));
-    elector_yield(h->elector); /* the receivers hear of it within */
+    end_ticks(h);
+    elector_yield(h->elector); /* the receivers hear of it within, when the release is under way */
     let_go(h);
 }
 

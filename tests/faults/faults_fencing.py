@@ -4,7 +4,7 @@ import signal
 import time
 
 from registry import fault
-from stage import FOLLOWS, LED
+from stage import FOLLOWS, LED, LOST
 
 NAME = "lease.fencing_token"
 FORMS = {"header": {"header": "X-Fencing-Token"}, "attributes": {"resource_attribute": NAME, "scope_attribute": NAME}}
@@ -50,6 +50,7 @@ def over_each_kind_of_change(stage, form):
     a, b = stage.pair(**tokens)
     stage.hand_over(a, b)
     c = stage.start_standby("c", **tokens)
+    stage.lease_watch.wait_more(1)  # c counts from the first renewal that it sees
     mark = stage.backend.mark()
     stage.take_over(b, candidates=[c], since=stage.kill(b), mark=mark)
     d = stage.start_standby("d", **tokens)
@@ -90,7 +91,7 @@ def fencing_of_a_paused_leader(stage):
     mark = stage.backend.mark()
     stage.backend_link(a).heal()
     a.signal(signal.SIGCONT)
-    stage.expect(a, FOLLOWS, 30, start=log, holder="b_uid-of-b")
+    assert a.err.wait(lambda text: LOST in text or FOLLOWS in text, 30, log), "the paused one does not notice"
     stage.backend.wait(1, ["a"], mark)
     stage.backend.more(3, ["b"])
     assert check_tokens(stage, ["a", "b"], late={"a"}) > 0

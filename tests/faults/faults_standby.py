@@ -28,8 +28,8 @@ def standby_killed(stage):
 @fault("leader and standby are killed at once, a third replica is there", "*excused*", "standby")
 def leader_and_standby_killed(stage):
     a, b, c = stage.trio()
-    mark = stage.backend.mark()
-    stage.take_over(a, candidates=[c], since=stage.kill(a, b), mark=mark)
+    mark, since = stage.backend.mark(), stage.kill(a, b)
+    stage.take_over(a, candidates=[c], since=since, mark=mark, reachable=since + stage.timing.lease)  # c is young: it counts from its start
 
 
 @fault("leader and standby are cut off at once, a third replica is there", "*excused*; both follow when they are back", "standby")
@@ -38,7 +38,7 @@ def leader_and_standby_cut_off(stage):
     mark, since = stage.backend.mark(), time.time()
     for replica in (a, b):
         stage.link(replica).hold()
-    stage.take_over(a, candidates=[c], since=since, mark=mark)
+    stage.take_over(a, candidates=[c], since=since, mark=mark, reachable=since + stage.timing.lease)  # as above
     logs = {replica: len(replica.err) for replica in (a, b)}
     for replica in (a, b):
         stage.link(replica).heal()

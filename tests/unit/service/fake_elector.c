@@ -227,6 +227,10 @@ void elector_yield(struct elector *e)
         return;
     e->yield_count++;
     e->yielded_ns = loop_boot_ns(e->set->loop);
+    e->yielded_tick_ns = 0;
+    for (size_t i = 0; i < e->written_count; i++)
+        if (e->written[i].entry.enqueued_ns > e->yielded_tick_ns)
+            e->yielded_tick_ns = e->written[i].entry.enqueued_ns;
     e->leading = false;
     tell(e);
 }

@@ -27,6 +27,7 @@ struct elector {
     bool others_lead;             /* what is known of somebody else */
     size_t yield_count;
     int64_t yielded_ns;           /* boot time of the latest */
+    int64_t yielded_tick_ns;      /* newest tick that was noted by then: what the release says */
     char token[96];
     bool stands_by;               /* this one, by STANDBY_AUTO */
     bool another_stands_by, another_is_synced;

@@ -89,6 +89,36 @@ static void test_does_not_wait_for_ever(void **state)
     assert_int_equal(world_end(w), 0);
 }
 
+static void fill_the_queue(struct receiver *r)
+{
+    (void)r;
+    fake("sink")->full = true;
+}
+
+/* The queue is full in the middle of a tick, and stays so: who leads next must not send what is on its way already. */
+static void test_half_sent_tick_is_noted_before_the_release(void **state)
+{
+    (void)state;
+    struct world *w = world_new("extensions: {elect: {lease: l}}\nreceivers: {pull: {k8s_leader_elector: elect, batches: 3}}\n"
+                                "exporters: {sink: {}}\n"
+                                "service: {extensions: [elect], pipelines: {metrics: {receivers: [pull], exporters: [sink]}}}\n");
+    world_start(w);
+    struct elector *e = world_elector(w, "l");
+    fake_elector_lead(e, INHERIT_NONE, 0);
+    world_run(w, 0);
+    fake("pull")->during_collect = fill_the_queue;
+    while (fake("sink")->seen_count == 3)
+        world_run(w, 10 * MS);
+    service_yield(w->service);
+    world_run(w, LIMIT_STOP_ACKNOWLEDGE_MS * MS + 10 * MS);
+    assert_int_equal(fake("sink")->seen_count, 4);
+    assert_int_equal(e->yield_count, 1);
+    assert_int_equal(e->yielded_tick_ns, fake("sink")->seen[3].tick_ns);
+    assert_int_equal(fake("pull")->abandons, 1);
+    fake("sink")->full = false;
+    assert_int_equal(world_end(w), 0);
+}
+
 static void test_a_lease_that_is_lost_meanwhile_ends_it(void **state)
 {
     (void)state;
@@ -306,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_waits_for_what_is_in_flight_then_yields),
         cmocka_unit_test(test_a_tick_in_progress_is_finished),
         cmocka_unit_test(test_does_not_wait_for_ever),
+        cmocka_unit_test(test_half_sent_tick_is_noted_before_the_release),
         cmocka_unit_test(test_a_lease_that_is_lost_meanwhile_ends_it),
         cmocka_unit_test(test_lost_and_won_again_at_once),
         cmocka_unit_test(test_stop_in_the_middle),
