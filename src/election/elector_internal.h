@@ -86,6 +86,8 @@ struct elector {
     uint32_t watch_failures;
     uint64_t watch_version;  /* newest version that the watch delivered */
     int64_t watch_started_ns;
+    uint64_t written_version; /* of a write of ours that the watch is to show */
+    int64_t written_ns;       /* when its answer came, boot time */
 
     struct list users;
     bool had_users;
@@ -135,6 +137,7 @@ struct election_lease elector_view(struct elector *e, const struct lease *lease,
 /* elector_watch.c */
 void elector_watch_want(struct elector *e, bool wanted);
 void elector_watch_restart(struct elector *e);
+void elector_watch_wrote(struct elector *e, uint64_t version); /* a write of ours stands */
 void elector_watch_end(struct elector *e);
 void elector_watch_timer(void *arg);
 

@@ -10,6 +10,7 @@
 #define WATCH_DENIED_RETRY_NS (60 * SECOND_NS)
 #define WATCH_RETRY_FIRST_NS (100 * MS)
 #define WATCH_RETRY_MAX_NS (5 * SECOND_NS)
+#define WATCH_LAG_NS SECOND_NS   /* between a write and its event */
 #define WATCH_SHORT_NS SECOND_NS /* one that ends sooner counts as a failure */
 
 static void on_watch_event(void *arg, enum lease_event kind, const struct lease *lease,
@@ -59,6 +60,24 @@ void elector_watch_restart(struct elector *e)
     elector_watch_end(e);
     e->machine.watch_up = false;
     loop_timer_set_after(&e->watch_timer, 0);
+}
+
+/* Who writes has a probe for nothing: a watch that does not show our own writes is as silent as a quiet one, and dead. Bookmarks would
+ * tell a minute or two later; until then a request to hand over or a foreign hand is seen at the next renewal only. */
+void elector_watch_wrote(struct elector *e, uint64_t version)
+{
+    int64_t now_ns = loop_boot_ns(e->loop);
+    bool is_shown = e->watch == NULL || e->watch_version >= e->written_version ||
+                    e->watch_started_ns >= e->written_ns;
+    if (!is_shown && now_ns - e->written_ns < WATCH_LAG_NS)
+        return; /* it may be on its way */
+    if (!is_shown) {
+        log_debug(&e->logger, "The watch on the Lease does not show our own writes, watching anew");
+        kube_client_drop_connections(e->client->kube, KUBE_LANE_WATCH);
+        elector_watch_restart(e);
+    }
+    e->written_version = version;
+    e->written_ns = now_ns;
 }
 
 void elector_watch_timer(void *arg)

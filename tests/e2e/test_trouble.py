@@ -128,6 +128,24 @@ def test_standby_whose_watch_ends_watches_again(troubled_world, how):
 
 
 @kubesim
+def test_leader_whose_watch_is_silent_sees_it_by_its_own_writes(troubled_world):
+    """Nothing ends, nothing comes: what happens to the Lease between two renewals would stay unseen until a bookmark is missed."""
+    world = troubled_world
+    durations = {"lease_duration": "12s", "renew_deadline": "8s", "retry_period": "500ms"}  # renewed every 4 s
+    a = world.start_leader("a", world.config("a", extensions={"leaderelector/foo": world.extension(**durations)}))
+    world.output(a).wait_more(1)
+    world.api.sim("POST", "drop_watches", {"how": "stall"})
+    watch = world.watch()
+    watch.wait_more(3)  # a write that is not shown, and the one by which that is noticed
+    found = world.api.lease(world.lease)
+    wanted = f"{found['metadata']['uid']}/{found['spec']['leaseTransitions']}"
+    asked = time.time()
+    world.api.edit_lease(world.lease, lambda lease: lease["metadata"].setdefault("annotations", {}).update({"baton.dev/yield": wanted}))
+    when, _ = world.expect(a, "Handing over: the running tick is finished")
+    assert when - asked < 2, "it was seen by a renewal"
+
+
+@kubesim
 def test_compacted_history_and_restored_server_do_not_confuse_anybody(troubled_world):
     world = troubled_world
     a, b = world.start_pair()
