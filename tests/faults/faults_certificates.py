@@ -6,7 +6,7 @@ import time
 from harness.clock import Clock
 from harness.world import wait_until
 from registry import APISERVER, fault
-from stage import FOLLOWS, LED, LOST
+from stage import FOLLOWS, LED, LOST, SHORT
 
 GROUP = {"group": "credentials", "servers": APISERVER}
 DAY = 24 * 3600
@@ -49,7 +49,8 @@ class ClientCertificate:
 
 
 def start_with_certificates(stage, seconds):
-    """a, whose certificate is valid for so long, and b, whose is for long; a's files, and when they run out."""
+    """a, whose certificate is valid for so long (more with longer durations), and b, whose is for long; a's files, and when they run out."""
+    seconds += 2 * (stage.timing.lease - SHORT.lease)
     own = {name: ClientCertificate(stage, name) for name in ("a", "b")}
     own["b"].put(*own["b"].issue())
     runs_out = time.time() + seconds
@@ -87,7 +88,7 @@ def client_certificate_before_its_key(stage):
         stage.link(a).cut()  # a connection that fails makes baton look at the files
         stage.wait_past(stage.timing.retry / 2)
         return a.wait_log(UNUSABLE, 0)
-    wait_until(seen, 10, "the mixed pair is seen")
+    wait_until(seen, 10 * stage.timing.retry, "the mixed pair is seen")
     stage.lease_watch.wait_more(1)
     files.put(key=key)
     wait_for_the_end(stage, runs_out)

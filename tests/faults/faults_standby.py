@@ -57,7 +57,7 @@ def leader_and_standby_paused(stage):
     mark, since = stage.backend.mark(), time.time()
     for replica in (a, b):
         replica.signal(signal.SIGSTOP)
-    stage.take_over(a, candidates=[c], since=since, mark=mark)
+    stage.take_over(a, candidates=[c], since=since, mark=mark, reachable=since + stage.timing.lease)  # as above
     for replica in (b, a):
         replica.signal(signal.SIGCONT)
     stage.backend.more(5, ["c"])

@@ -2,6 +2,7 @@
 import signal
 import time
 
+from harness.ticks import SECOND
 from registry import fault
 from stage import FOLLOWS, LED, LOST
 
@@ -64,6 +65,23 @@ def yield_with_a_backend_that_refuses(stage):
     stage.wait_past(2 * stage.timing.interval)
     stage.backend.clear()
     handed_over(stage, a, b, mark=mark)
+    stage.backend.more(4, ["b"])
+
+
+@fault("SIGUSR1 under back-pressure: the queue is full and a tick half collected", LATE + "; ticks that found no room are missing", "yield")
+def yield_under_back_pressure(stage):
+    a, b = stage.pair(signals=("metrics", "logs", "traces"), exporter={"sending_queue": {"num_consumers": 1, "queue_size": 2}})
+    stage.allowed.late_from = {"a"}
+    since = time.time()
+    stage.backend_link(a).hold(down=False)
+    stage.wait_past(2.5 * stage.timing.interval)  # less than the exporter's timeout
+    mark = stage.backend.mark()
+    a.signal(signal.SIGUSR1)
+    stage.lease_watch.wait_holder(lambda holder: holder.startswith("b_"), 20)
+    blocked = time.time()
+    stage.backend_link(a).heal()
+    handed_over(stage, a, b, mark=mark)
+    stage.allowed.excuse((since - stage.timing.interval) * SECOND, blocked * SECOND, "there was no room")
     stage.backend.more(4, ["b"])
 
 
