@@ -37,9 +37,11 @@ def pause_between_ticks(stage):
 
 
 @fault("SIGSTOP while a tick is collected: the queue is full in the middle of it",
-       PROMISE + " but what it had handed over before, which comes behind the successor's first ticks", "pauses")
+       PROMISE + " but what it had handed over before, which comes behind the successor's first ticks, and again, unchanged, if the answer came too late",
+       "pauses")
 def pause_while_collecting(stage):
     stage.allowed.late_from = {"a"}
+    stage.allowed.repeats = True
     a, b = stage.pair(signals=("metrics", "logs", "traces"), exporter=SMALL_QUEUE)
     since = time.time()
     stage.backend_link(a).hold(down=False)

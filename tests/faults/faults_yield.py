@@ -70,11 +70,11 @@ def yield_with_a_backend_that_refuses(stage):
 
 @fault("SIGUSR1 under back-pressure: the queue is full and a tick half collected", LATE + "; ticks that found no room are missing", "yield")
 def yield_under_back_pressure(stage):
-    a, b = stage.pair(signals=("metrics", "logs", "traces"), exporter={"sending_queue": {"num_consumers": 1, "queue_size": 2}})
+    a, b = stage.pair(signals=("metrics", "logs", "traces"), exporter={"sending_queue": {"num_consumers": 1, "queue_size": 2}, "timeout": "10s"})
     stage.allowed.late_from = {"a"}
     since = time.time()
     stage.backend_link(a).hold(down=False)
-    stage.wait_past(2.5 * stage.timing.interval)  # less than the exporter's timeout
+    stage.wait_past(2.5 * stage.timing.interval)
     mark = stage.backend.mark()
     a.signal(signal.SIGUSR1)
     stage.lease_watch.wait_holder(lambda holder: holder.startswith("b_"), 20)
