@@ -34,6 +34,8 @@
 #define LIMIT_HTTP_ERROR_BODY_BYTES (64 * KIB) /* what is kept of an error's body */
 #define LIMIT_HTTP_HEADER_BYTES (64 * KIB)     /* all headers of one answer */
 #define LIMIT_HTTP_LONG_STREAMS 90             /* watches of one curl multi: kube-apiserver allows 100 streams a connection */
+#define LIMIT_HTTP_DRAINING_CONNECTIONS 4      /* that take no more requests and wait for the end of their watches; the next one is emptied:
+                                                * it is the smallest, with a fifth of all watches at most, which is no burst */
 #define LIMIT_HTTP_BUFFER_BYTES (16 * KIB)     /* received at a time; libcurl may handle 100 of them in one go, and a handler has 10 ms */
 #define LIMIT_HTTP_JSON_PIECE_BYTES (2 * KIB)  /* the same for JSON that is decoded as it comes, of several transfers in one go */
 #define LIMIT_HTTP_PROTOBUF_PIECE_BYTES (8 * KIB) /* the same for protobuf: most objects come in one piece; 1.4 MiB for 180 watches */

@@ -60,6 +60,7 @@ bool http_call_line(struct http_call *call, str text)
         call->stop = HTTP_STOP_TOO_LARGE;
         return false;
     case HTTP_LINE_HEAD_DONE:
+        http_pool_answered(call);
         if (call->on_headers != NULL)
             call->on_headers(call->arg, &call->response);
         break;
@@ -124,6 +125,16 @@ static size_t on_send(char *buffer, size_t size, size_t count, void *arg)
         memcpy(buffer, call->body.data + call->body_sent, len);
     call->body_sent += len;
     return len;
+}
+
+/* There is a connection; nothing of the request was sent on it yet. */
+static int on_connected(void *arg, char *address, char *own_address, int port, int own_port)
+{
+    struct http_call *call = arg;
+    (void)address, (void)own_address, (void)port, (void)own_port;
+    if (!call->pool->is_http2 && call->client->version == HTTP_2_TLS)
+        call->pool->is_http2 = http_tls_is_http2(call->easy);
+    return CURL_PREREQFUNC_OK;
 }
 
 static int on_seek(void *arg, curl_off_t offset, int origin)
@@ -235,6 +246,14 @@ void http_call_curl_done(struct http_call *call, CURLcode code)
         http_h2c_connected(call, code);
         return;
     }
+    bool was_turned_away = call->turned_away && code != CURLE_OK;
+    call->turned_away = false;
+    if (was_turned_away && call->body_sent == 0) {
+        call->curl_error[0] = '\0';
+        http_pool_move(call);
+        return;
+    }
+    call->resend_refused |= was_turned_away;
     curl_off_t sent_at_us = 0;
     curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &sent_at_us);
     enum http_outcome outcome = HTTP_BROKEN;
@@ -408,15 +427,13 @@ static void set_server_name(struct http_call *call, CURLU *url, const struct htt
 }
 
 /* libcurl only connects, see http_h2c.c. */
-static void set_h2c(struct http_call *call, const struct http_request *request, const char *host,
-                    const char *port)
+static void set_h2c(struct http_call *call, const char *host, const char *port)
 {
     struct buf origin;
     buf_init(&origin, LIMIT_HTTP_URL_BYTES + 8);
     buf_printf(&origin, "%s:%s", host, port);
     call->origin = buf_take(&origin, NULL);
     call->h2c = true;
-    call->fresh = request->fresh_connection;
 }
 
 /* What depends on the URL: version, proxy, TLS. */
@@ -439,7 +456,7 @@ static void set_target(struct http_call *call, const struct http_request *reques
         curl_easy_setopt(call->easy, CURLOPT_FRESH_CONNECT,
                          h2c || request->fresh_connection ? 1L : 0L);
         if (h2c)
-            set_h2c(call, request, host, port);
+            set_h2c(call, host, port);
         str bare = str_from(host);
         if (host[0] == '[')
             bare = str_make(host + 1, strlen(host) - 2);
@@ -478,6 +495,9 @@ static void set_fixed_options(struct http_call *call)
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, call->client->connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, call->client->user_agent);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, http_pool_open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, http_pool_close_socket);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
@@ -513,9 +533,11 @@ struct http_call *http_call_new(struct http_client *client, const struct http_re
     call->method = str_dup(str_from(request->method));
     call->url = str_dup(request->url);
     call->stream = request->stream;
+    call->fresh = request->fresh_connection;
     call->piece_bytes_max = request->piece_bytes_max;
     call->on_headers = request->on_headers;
     call->on_data = request->on_data;
+    call->on_leave = request->on_leave;
     call->on_done = request->on_done;
     call->arg = request->arg;
     call->body_max = request->body_max > 0 ? request->body_max : LIMIT_HTTP_BODY_BYTES;

@@ -25,6 +25,7 @@ static void client_destroy(struct http_client *client)
     list_for_each_safe (node, &client->pools)
         http_pool_free(CONTAINER_OF(node, struct http_pool, node));
     loop_task_cancel(&client->start);
+    loop_task_cancel(&client->thin);
     http_tls_set_unref(client->tls);
     http_proxy_set_free(client->proxy);
     mem_free(client->user_agent);
@@ -110,6 +111,7 @@ struct http_client *http_client_new(struct loop *loop, const struct logger *logg
     list_init(&client->calls);
     list_init(&client->ended);
     loop_task_init(loop, &client->start, "http start", start_calls, client);
+    loop_task_init(loop, &client->thin, "http thin", http_pool_thin, client);
     return client;
 }
 
@@ -121,6 +123,7 @@ void http_client_free(struct http_client *client)
     list_for_each_safe (node, &client->calls)
         http_cancel(CONTAINER_OF(node, struct http_call, node));
     loop_task_cancel(&client->start);
+    loop_task_cancel(&client->thin);
     client->freed = true;
     http_client_leave(client);
 }

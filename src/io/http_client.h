@@ -3,9 +3,9 @@
  * connections with one TLS and proxy setting; callers that must not wait for each other use clients of their own.
  *
  * Known of libcurl 7.88.1: on cleartext HTTP/2 only the first request of a connection works, so there libcurl only connects;
- * every stream past the server's limit opens a connection, so a client puts at most LIMIT_HTTP_LONG_STREAMS streams on one
- * multi handle and makes another beyond that; transfers are never paused; the server learns of a cancelled
- * HTTP/2 stream when something else is sent on its connection.
+ * each request that finds an HTTP/2 connection full or sent away (GOAWAY) opens one for itself, also while another one is being
+ * opened, so a multi handle has one HTTP/2 connection, and beyond it, or beyond LIMIT_HTTP_LONG_STREAMS streams, there is another
+ * handle; transfers are never paused; the server learns of a cancelled HTTP/2 stream when something else is sent on its connection.
  *
  * A request with a body is never repeated by the client once a byte of the body was sent. Connections without a request are
  * closed after LIMIT_HTTP_IDLE_POOL_MS. Redirects are answers like others.
@@ -101,6 +101,8 @@ struct http_request {
     /* All optional but on_done; called in the loop's thread; on_done last and exactly once unless cancelled. */
     void (*on_headers)(void *arg, const struct http_response *r);
     bool (*on_data)(void *arg, str data); /* of answers with status < 300; false: stop */
+    void (*on_leave)(void *arg); /* streams: the connection takes no more requests, and there are too many like it. If it costs nothing,
+                                  * cancel this call and send it again */
     void (*on_done)(void *arg, const struct http_result *result);
     void *arg;
 };

@@ -39,6 +39,8 @@ struct http_client {
     struct list ended; /* finished or cancelled, to be freed when nothing of ours is on the stack */
     uint64_t call_number;   /* of the next call */
     struct loop_task start; /* puts new calls under way */
+    struct loop_task thin;  /* looks whether there are too many connections */
+    size_t answered_most;   /* exchanges that one HTTP/2 connection has had open at once, as far as seen */
     unsigned depth;         /* handlers of this client on the stack */
     bool freed;
 };
@@ -58,6 +60,10 @@ struct http_pool {
     size_t open_count, open_cap;
     size_t call_count, stream_count;
     size_t patient_count; /* calls with piece_bytes_max: lists and watches, which can wait for a moment */
+    bool is_http2;         /* its connection speaks HTTP/2: there is no second one */
+    size_t calls_max;      /* SIZE_MAX until libcurl found that the connection takes no more */
+    size_t answered_count; /* calls of an HTTP/2 connection whose answer has begun */
+    bool asked;            /* within one look of `thin` */
     bool retired; /* takes no new calls; freed with its last one */
 };
 
@@ -95,7 +101,7 @@ struct http_call {
     bool h2c; /* goes by http_h2c.c; the members below are of that */
     enum h2c_state h2c_state;
     char *origin; /* "host:port" */
-    bool fresh, reused;
+    bool reused;
     bool answer_ended; /* the server has said all */
     struct h2c *connection;
     struct list h2c_node;
@@ -103,12 +109,16 @@ struct http_call {
     uint32_t http2_error;
     bool sends; /* a body, if only an empty one */
     bool stream;
+    bool fresh;       /* not on a connection that exists */
+    bool turned_away; /* libcurl wanted a second HTTP/2 connection for it */
+    bool answered;    /* counted in pool->answered_count */
     size_t piece_bytes_max; /* 0: on_data does not mind */
     bool started;  /* or waiting for client->start */
     bool resend_refused; /* libcurl wanted to send the body again */
     bool silenced; /* no callback any more */
     void (*on_headers)(void *arg, const struct http_response *r);
     bool (*on_data)(void *arg, str data);
+    void (*on_leave)(void *arg);
     void (*on_done)(void *arg, const struct http_result *result);
     void *arg;
     struct err refused; /* what is wrong with the request itself; text empty if nothing */
@@ -143,9 +153,15 @@ void http_h2c_close(struct http_client *client); /* when there are no calls any 
 /* http_pool.c */
 void http_pool_start(struct http_call *call); /* puts it on a pool of its client */
 void http_pool_remove(struct http_call *call);
+/* It was turned away: to another pool. */
+void http_pool_move(struct http_call *call);
+/* The header of its answer is complete. */
+void http_pool_answered(struct http_call *call);
+/* Asks streams to leave when more connections wait for their end than LIMIT_HTTP_DRAINING_CONNECTIONS. */
+void http_pool_thin(void *client);
 void http_pool_retire(struct http_pool *pool); /* closes idle connections; http_client_leave frees it once it has no calls */
 void http_pool_free(struct http_pool *pool);
-curl_socket_t http_pool_open_socket(void *pool, curlsocktype purpose,
+curl_socket_t http_pool_open_socket(void *call, curlsocktype purpose,
                                    struct curl_sockaddr *address);
 int http_pool_close_socket(void *pool, curl_socket_t fd);
 

@@ -7,6 +7,14 @@
  * LIMIT_HTTP_IDLE_POOL_MS by being retired; a retired pool takes no calls and is freed with its
  * last one.
  *
+ * A pool has one HTTP/2 connection. libcurl keeps requests waiting for a connection that is being set up (CURLOPT_PIPEWAIT) only as
+ * long as it knows of none to the host. Later, when the server has sent the connection away (GOAWAY) or it is full, each request
+ * would open one for itself: 90 refused watches, 90 connections. So we refuse the socket; the request goes to another pool, where
+ * all wait for the first, and this pool takes no calls but in place of those that end.
+ *
+ * A connection that was sent away stays open until its last watch ends, up to ten minutes. Each watch sent again may cost another
+ * connection, so they stay, but for LIMIT_HTTP_DRAINING_CONNECTIONS: with more the smallest is emptied (http_pool_thin).
+ *
  * libcurl cannot be told to close idle connections of a handle that is still used, so we open the
  * sockets ourselves, know which are idle (those it does not wait for), and shut these down.
  *
@@ -222,7 +230,15 @@ static void socket_options(curl_socket_t fd)
 curl_socket_t http_pool_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void)purpose;
-    struct http_pool *pool = arg;
+    struct http_call *call = arg;
+    struct http_pool *pool = call->pool;
+    if (pool->open_count == 0) { /* a new beginning, for libcurl too */
+        pool->is_http2 = false;
+        pool->calls_max = SIZE_MAX;
+    }
+    call->turned_away = pool->is_http2;
+    if (call->turned_away)
+        return CURL_SOCKET_BAD;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;
@@ -297,6 +313,7 @@ static struct http_pool *pool_new(struct http_client *client)
     pool->client = client;
     pool->multi = curl_multi_init();
     CHECK(pool->multi != NULL);
+    pool->calls_max = SIZE_MAX;
     list_init(&pool->sockets);
     loop_timer_init(client->loop, &pool->curl_timer, "http timer", curl_timer_fired, pool);
     loop_timer_init(client->loop, &pool->rest_timer, "http rest", rest_is_over, pool);
@@ -312,6 +329,7 @@ static struct http_pool *pool_new(struct http_client *client)
     if (client->connections_max > 0)
         curl_multi_setopt(pool->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, client->connections_max);
     list_append(&client->pools, &pool->node);
+    loop_task_post(&client->thin);
     return pool;
 }
 
@@ -330,25 +348,33 @@ void http_pool_free(struct http_pool *pool)
     mem_free(pool);
 }
 
-static struct http_pool *pool_with_room(struct http_client *client, bool stream)
+static bool has_room(const struct http_pool *pool, const struct http_call *call)
 {
-    list_for_each (node, &client->pools) {
+    return !pool->retired && pool->call_count < pool->calls_max &&
+           (!call->stream || pool->stream_count < LIMIT_HTTP_LONG_STREAMS) &&
+           !(call->fresh && pool->is_http2);
+}
+
+/* The newest: older ones may have been sent away. */
+static struct http_pool *pool_with_room(const struct http_call *call)
+{
+    struct http_pool *found = NULL;
+    list_for_each (node, &call->client->pools) {
         struct http_pool *pool = CONTAINER_OF(node, struct http_pool, node);
-        if (!pool->retired && (!stream || pool->stream_count < LIMIT_HTTP_LONG_STREAMS))
-            return pool;
+        if (has_room(pool, call))
+            found = pool;
     }
-    return pool_new(client);
+    return found != NULL ? found : pool_new(call->client);
 }
 
 void http_pool_start(struct http_call *call)
 {
-    struct http_pool *pool = pool_with_room(call->client, call->stream);
+    struct http_pool *pool = pool_with_room(call);
     call->pool = pool;
     pool->call_count++;
     pool->stream_count += call->stream;
     pool->patient_count += call->piece_bytes_max > 0;
     loop_timer_clear(&pool->idle_timer);
-    curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETDATA, pool);
     curl_easy_setopt(call->easy, CURLOPT_CLOSESOCKETDATA, pool);
     CHECK(curl_multi_add_handle(pool->multi, call->easy) == CURLM_OK);
 }
@@ -361,6 +387,101 @@ void http_pool_remove(struct http_call *call)
     pool->call_count--;
     pool->stream_count -= call->stream;
     pool->patient_count -= call->piece_bytes_max > 0;
-    if (pool->call_count == 0 && !pool->retired)
+    pool->answered_count -= call->answered;
+    call->answered = false;
+    if (pool->call_count == 0 && pool->calls_max < SIZE_MAX)
+        http_pool_retire(pool);
+    else if (pool->call_count == 0 && !pool->retired)
         loop_timer_set_after(&pool->idle_timer, (int64_t)LIMIT_HTTP_IDLE_POOL_MS * NS_PER_MS);
+}
+
+void http_pool_move(struct http_call *call)
+{
+    call->pool->calls_max = call->pool->call_count - 1;
+    http_pool_remove(call);
+    http_pool_start(call);
+}
+
+/* -- connections that end with their streams -- */
+
+void http_pool_answered(struct http_call *call)
+{
+    struct http_pool *pool = call->pool;
+    struct http_client *client = call->client;
+    if (pool == NULL || !pool->is_http2 || call->answered)
+        return;
+    call->answered = true;
+    pool->answered_count++;
+    if (pool->answered_count > client->answered_most) {
+        client->answered_most = pool->answered_count;
+        loop_task_post(&client->thin);
+    }
+}
+
+/* How many connections there may be: as many as all calls need if each takes what the best one took, and those that drain. A server
+ * that allows few streams has many connections that are full, none of which may be emptied into another one. */
+static size_t pools_max(const struct http_client *client)
+{
+    size_t calls = 0, each = client->answered_most;
+    list_for_each (node, &client->pools)
+        calls += CONTAINER_OF(node, struct http_pool, node)->call_count;
+    if (each == 0)
+        each = 1;
+    if (each > LIMIT_HTTP_LONG_STREAMS)
+        each = LIMIT_HTTP_LONG_STREAMS;
+    return (calls + each - 1) / each + LIMIT_HTTP_DRAINING_CONNECTIONS;
+}
+
+/* The pool with the fewest streams of those that take no more calls. */
+static struct http_pool *smallest_to_end(const struct http_client *client)
+{
+    struct http_pool *found = NULL;
+    list_for_each (node, &client->pools) {
+        struct http_pool *pool = CONTAINER_OF(node, struct http_pool, node);
+        bool ends = pool->retired || pool->calls_max < SIZE_MAX;
+        if (ends && !pool->asked && pool->stream_count > 0 &&
+            (found == NULL || pool->stream_count < found->stream_count))
+            found = pool;
+    }
+    return found;
+}
+
+/* The first call of the pool from `number` on that can leave. */
+static struct http_call *next_to_leave(const struct http_pool *pool, uint64_t number)
+{
+    list_for_each (node, &pool->client->calls) {
+        struct http_call *call = CONTAINER_OF(node, struct http_call, node);
+        if (call->pool == pool && call->number >= number && call->on_leave != NULL)
+            return call;
+    }
+    return NULL;
+}
+
+static void ask_to_leave(struct http_pool *pool)
+{
+    pool->asked = true;
+    http_pool_retire(pool);
+    for (struct http_call *call = next_to_leave(pool, 0); call != NULL;) {
+        uint64_t number = call->number;
+        call->on_leave(call->arg); /* `call` may be over */
+        call = next_to_leave(pool, number + 1);
+    }
+}
+
+void http_pool_thin(void *arg)
+{
+    struct http_client *client = arg;
+    size_t pool_count = 0;
+    http_client_enter(client); /* keeps pools and calls */
+    list_for_each (node, &client->pools) {
+        CONTAINER_OF(node, struct http_pool, node)->asked = false;
+        pool_count++;
+    }
+    for (size_t most = pools_max(client); pool_count > most; pool_count--) {
+        struct http_pool *pool = smallest_to_end(client);
+        if (pool == NULL)
+            break;
+        ask_to_leave(pool);
+    }
+    http_client_leave(client);
 }

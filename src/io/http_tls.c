@@ -18,6 +18,7 @@
 #include <dirent.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -274,4 +275,16 @@ void http_tls_set_apply_proxy(const struct http_tls_set *set, CURL *easy)
         curl_easy_setopt(easy, CURLOPT_PROXY_SSLCERT_BLOB, &cert);
         curl_easy_setopt(easy, CURLOPT_PROXY_SSLKEY_BLOB, &key);
     }
+}
+
+bool http_tls_is_http2(CURL *easy)
+{
+    const struct curl_tlssessioninfo *session = NULL;
+    const unsigned char *protocol = NULL;
+    unsigned len = 0;
+    if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &session) != CURLE_OK || session == NULL ||
+        session->backend != CURLSSLBACKEND_OPENSSL || session->internals == NULL)
+        return false;
+    SSL_get0_alpn_selected(session->internals, &protocol, &len);
+    return str_eqz(str_make((const char *)protocol, len), "h2");
 }

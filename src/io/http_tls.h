@@ -25,5 +25,7 @@ void http_tls_set_unref(struct http_tls_set *set);
 void http_tls_set_apply(const struct http_tls_set *set, CURL *easy);
 /* The same for the TLS connection to an https proxy. */
 void http_tls_set_apply_proxy(const struct http_tls_set *set, CURL *easy);
+/* The transfer has a connection on which the server chose HTTP/2. */
+bool http_tls_is_http2(CURL *easy);
 
 #endif

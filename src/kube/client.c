@@ -358,6 +358,12 @@ static bool on_http_data(void *arg, str data)
     return call->request.on_data(call->request.arg, data);
 }
 
+static void on_http_leave(void *arg)
+{
+    struct kube_call *call = arg;
+    call->request.on_leave(call->request.arg);
+}
+
 /* The headers in an array of the call's arena. */
 static size_t call_headers(struct kube_call *call, str **headers)
 {
@@ -420,6 +426,7 @@ static void call_transmit(struct kube_call *call)
         .piece_bytes_max = r->piece_bytes_max,
         .on_headers = r->on_open == NULL ? NULL : on_http_headers,
         .on_data = r->on_data == NULL ? NULL : on_http_data,
+        .on_leave = r->on_leave == NULL ? NULL : on_http_leave,
         .on_done = on_http_done,
         .arg = call,
     };

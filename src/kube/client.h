@@ -63,6 +63,7 @@ struct kube_request {
     size_t piece_bytes_max;   /* see http_client.h: the end may come late, trust the content */
     bool (*on_data)(void *arg, str data); /* streams */
     void (*on_open)(void *arg, const struct http_response *r); /* streams: headers with status < 300 are there; may be NULL */
+    void (*on_leave)(void *arg); /* streams, see http_client.h; may be NULL */
     void (*on_done)(void *arg, const struct kube_result *result);
     void *arg;
 };

@@ -526,6 +526,16 @@ static void relist(struct turn *t)
     }
 }
 
+/* Only a watch from a version: what came of a list would have to come again. */
+static void leave(struct turn *t)
+{
+    const struct list_watch *m = t->m;
+    if (m->state != LW_WATCHING || m->opened_ns == 0 || m->resource_version[0] == '\0')
+        return;
+    t->actions.cancel = true;
+    begin(t, LW_REQUEST_WATCH);
+}
+
 static void stop(struct turn *t)
 {
     struct list_watch *m = t->m;
@@ -554,6 +564,9 @@ struct list_watch_actions list_watch_step(struct list_watch *m,
         return t.actions;
     case LW_TIMER:
         timer(&t);
+        return t.actions;
+    case LW_LEAVE:
+        leave(&t);
         return t.actions;
     default:
         break;

@@ -34,6 +34,7 @@ enum list_watch_event_kind {
     LW_ERROR,     /* an ERROR event in the stream, or an answer with an error status: status, reason, retry_after_ms, too_large */
     LW_ENDED,     /* the answer or stream ended; `broken`: not in order (cut, timeout, no connection, unreadable bytes) */
     LW_TIMER,
+    LW_LEAVE,     /* the connection should be closed: a watch that was accepted goes on on another one */
 };
 struct list_watch_event {
     enum list_watch_event_kind kind;

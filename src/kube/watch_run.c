@@ -380,6 +380,12 @@ static void on_done(void *arg, const struct kube_result *r)
     step(w, event, &err);
 }
 
+/* A watch goes on where it is on another connection. A list under way is not begun again. */
+static void on_leave(void *arg)
+{
+    step(arg, (struct list_watch_event){.kind = LW_LEAVE}, NULL);
+}
+
 /* -- the watchdog -- */
 
 /* How long nothing may come. Silence of a watch is measured by its bookmarks; of one without, by the time at which the server ends it. */
@@ -447,6 +453,7 @@ void watch_send(struct watch *w)
                 protobuf ? LIMIT_HTTP_PROTOBUF_PIECE_BYTES : LIMIT_HTTP_JSON_PIECE_BYTES,
             .on_data = on_data,
             .on_open = on_open,
+            .on_leave = on_leave,
             .on_done = on_done,
             .arg = w,
         });

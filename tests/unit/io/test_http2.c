@@ -268,6 +268,11 @@ struct script {
     uint32_t streams[256]; /* open ones of the first connection */
     int stream_count;
     int open_max; /* answer_open ends streams after so many; 0: none */
+    /* answer_limited */
+    int takes[32];   /* requests that the connection of this index takes */
+    bool sends_away; /* the last of them comes with GOAWAY */
+    atomic_int taken_count;
+    unsigned char streams_max; /* told in SETTINGS; 0: not */
 };
 
 static bool serve_frame(struct peer_connection *c, int type, int flags, uint32_t stream,
@@ -289,7 +294,10 @@ static bool serve_frame(struct peer_connection *c, int type, int flags, uint32_t
 
 static void serve_h2(struct peer_connection *c)
 {
-    if (peer_take(c, 24) == NULL || !frame(c, F_SETTINGS, 0, 0, NULL, 0))
+    const struct script *script = c->peer->arg;
+    const unsigned char settings[6] = {0, 3, 0, 0, 0, script->streams_max}; /* 3: streams at once */
+    if (peer_take(c, 24) == NULL ||
+        !frame(c, F_SETTINGS, 0, 0, settings, script->streams_max > 0 ? sizeof(settings) : 0))
         return;
     for (;;) {
         const unsigned char *head = (const unsigned char *)peer_take(c, 9);
@@ -682,6 +690,170 @@ static void test_long_streams_take_connections_of_their_own(void **state)
     peer_stop(p);
 }
 
+/* -- connections that take no more -- */
+
+/* The first `open_max` of all stay open. */
+static bool answer_limited(struct peer_connection *c, uint32_t stream, int count)
+{
+    (void)count;
+    struct script *script = c->peer->arg;
+    int number = ((int)stream + 1) / 2, most = script->takes[c->index];
+    const unsigned char payload[8] = {0, 0, 0, (unsigned char)stream, 0, 0, 0, 0};
+    if (number > most)
+        return script->sends_away || reset(c, stream, 7);
+    if (number == most && script->sends_away && !frame(c, F_GOAWAY, 0, 0, payload, 8))
+        return false;
+    if (!headers(c, stream, 0, ":status", "200", NULL, NULL) ||
+        !frame(c, F_DATA, 0, stream, "hello", 5))
+        return false;
+    return atomic_fetch_add(&script->taken_count, 1) < script->open_max ||
+           frame(c, F_DATA, END_STREAM, stream, NULL, 0);
+}
+
+/* As a watch: it goes on at another place. `user` counts. */
+static void move(void *arg)
+{
+    struct exchange *x = arg;
+    struct world *w = x->world;
+    *(int *)x->user += 1;
+    http_cancel(x->call);
+    w->pending--;
+    exchange_start(w, x, (struct http_request){.url = str_from(x->header), .stream = true}, true);
+}
+
+static void streams_start(struct world *w, const struct peer *p, struct exchange *xs, int count,
+                          int *moved_count)
+{
+    for (int i = 0; i < count; i++) {
+        xs[i].user = moved_count;
+        (void)snprintf(xs[i].header, sizeof(xs[i].header), "%.*s", STR_ARG(url_of(p, "/x")));
+        exchange_start(
+            w, &xs[i],
+            (struct http_request){.url = str_from(xs[i].header), .stream = true, .on_leave = move},
+            true);
+    }
+}
+
+/* All of them have been answered, and the client knows. */
+static void streams_wait(struct world *w, const struct exchange *xs, int count)
+{
+    for (int i = 0, ms = 0; i < count; i++)
+        for (; xs[i].data.len < strlen("hello"); ms++) {
+            assert_true(ms < 10000);
+            run_for_ms(w, 1);
+        }
+}
+
+/* An ordinary request, as the renewal of a Lease: it does not wait, whatever became of the connections. */
+static void check_ordinary_request(struct world *w, const struct peer *p)
+{
+    int64_t start_ns = loop_boot_ns(w->loop);
+    struct exchange x = {0};
+    exchange_start(
+        w, &x,
+        (struct http_request){
+            .method = "PUT", .url = url_of(p, "/x"), .body = STR("b"), .timeout_ms = 10000},
+        false);
+    while (x.done_count == 0)
+        run_for_ms(w, 1);
+    check_outcome(&x, HTTP_DONE);
+    assert_true(loop_boot_ns(w->loop) - start_ns < 2000 * MS);
+    exchange_free(&x);
+}
+
+/* Each of those that the server did not take would open a connection of its own. */
+static void test_requests_sent_away_share_the_next_connection(void **state)
+{
+    (void)state;
+    enum { COUNT = 60 };
+    struct script script = {
+        .answer = answer_limited, .sends_away = true, .takes = {10, 20, 100}, .open_max = COUNT};
+    struct peer *p = h2_peer(&script, true);
+    struct http_client_config config = h2_config(true);
+    struct world *w = world_new(&config);
+    static struct exchange xs[COUNT];
+    int moved_count = 0;
+    streams_start(w, p, xs, COUNT, &moved_count);
+    streams_wait(w, xs, COUNT);
+    for (int i = 0; i < 3; i++)
+        check_ordinary_request(w, p);
+    assert_int_equal(p->accepted, 3);
+    assert_int_equal(p->closed_by_client, 0);
+    assert_int_equal(moved_count, 0);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(xs[i].done_count, 0);
+        assert_true(str_eqz(buf_view(&xs[i].data), "hello"));
+        exchange_free(&xs[i]);
+    }
+    world_free(w);
+    peer_stop(p);
+}
+
+/* Of a server that allows few streams all connections are full: there are as many as it takes, and none is emptied. */
+static void test_full_connections(void **state)
+{
+    (void)state;
+    enum { EACH = 4, CONNECTIONS = 8, COUNT = EACH * CONNECTIONS };
+    struct script script = {.answer = answer_limited, .streams_max = EACH, .open_max = COUNT};
+    for (int i = 0; i < CONNECTIONS; i++)
+        script.takes[i] = EACH;
+    script.takes[CONNECTIONS] = 10;
+    struct peer *p = h2_peer(&script, true);
+    struct http_client_config config = h2_config(true);
+    struct world *w = world_new(&config);
+    static struct exchange xs[COUNT];
+    int moved_count = 0;
+    streams_start(w, p, xs, COUNT, &moved_count);
+    streams_wait(w, xs, COUNT);
+    assert_int_equal(p->accepted, CONNECTIONS);
+    for (int i = 0; i < 3; i++)
+        check_ordinary_request(w, p);
+    assert_int_equal(p->accepted, CONNECTIONS + 1);
+    assert_int_equal(p->closed_by_client, 0);
+    assert_int_equal(moved_count, 0);
+    for (int i = 0; i < COUNT; i++)
+        exchange_free(&xs[i]);
+    world_free(w);
+    peer_stop(p);
+}
+
+/* Connections that were sent away stay with their streams, but for a few: then the smallest go. */
+static void test_few_connections_drain(void **state)
+{
+    (void)state;
+    enum { SMALL = 10, EACH = 3, LAST = 20, COUNT = SMALL * EACH + LAST };
+    struct script script = {.answer = answer_limited, .sends_away = true};
+    for (int i = 0; i < SMALL; i++)
+        script.takes[i] = EACH;
+    script.takes[SMALL] = 100;
+    struct peer *p = h2_peer(&script, true);
+    struct http_client_config config = h2_config(true);
+    struct world *w = world_new(&config);
+    static struct exchange xs[COUNT];
+    int moved_count = 0;
+    script.open_max = INT_MAX;
+    for (int i = 0; i < SMALL; i++) {
+        streams_start(w, p, xs + i * EACH, EACH, &moved_count);
+        streams_wait(w, xs, (i + 1) * EACH);
+    }
+    assert_int_equal(p->accepted, SMALL);
+    assert_int_equal(moved_count, 0); /* nobody knows yet that a connection could take more */
+    streams_start(w, p, xs + SMALL * EACH, LAST, &moved_count);
+    /* 50 streams; with 20 on one connection that makes 3 that are needed, so 4 of the 11 go, and then with 32 on it 2, so one more */
+    enum { GONE = 5 };
+    run_until(w, &p->closed_by_client, GONE);
+    assert_int_equal(moved_count, GONE * EACH);
+    run_until(w, &script.taken_count, COUNT + moved_count);
+    run_for_ms(w, 20);
+    assert_int_equal(p->accepted, SMALL + 1);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(xs[i].done_count, 0);
+        exchange_free(&xs[i]);
+    }
+    world_free(w);
+    peer_stop(p);
+}
+
 /* The connection is cut while streams are open. */
 static bool answer_cut(struct peer_connection *c, uint32_t stream, int count)
 {
@@ -967,6 +1139,9 @@ int main(void)
         cmocka_unit_test(test_goaway),
         cmocka_unit_test(test_ending_one_stream_leaves_the_others),
         cmocka_unit_test(test_long_streams_take_connections_of_their_own),
+        cmocka_unit_test(test_requests_sent_away_share_the_next_connection),
+        cmocka_unit_test(test_full_connections),
+        cmocka_unit_test(test_few_connections_drain),
         cmocka_unit_test(test_cut_connection_breaks_all_streams),
         cmocka_unit_test(test_cleartext_http2_to_http1_server),
         cmocka_unit_test(test_calls_share_a_failed_connection),

@@ -797,11 +797,40 @@ static void test_relist(void **state)
     expect_request(&f, LW_REQUEST_STREAM, LW_STREAMING);
 }
 
+static void test_leave(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    send(&f, LW_START);
+    for (int i = 0; i < 2; i++) { /* a list goes on */
+        send(&f, LW_LEAVE);
+        assert_false(f.a.cancel || f.a.request != LW_REQUEST_NONE);
+        assert_int_equal(f.m.state, LW_STREAMING);
+        send(&f, LW_OPENED);
+    }
+    be_watching(&f, "50");
+    send_version(&f, LW_OBJECT, "51");
+    for (int i = 0; i < 2; i++) {
+        send(&f, LW_LEAVE);
+        assert_true(f.a.cancel);
+        assert_false(f.a.mark || f.a.sweep || f.a.say != LW_SAY_NOTHING);
+        expect_request(&f, LW_REQUEST_WATCH, LW_WATCHING);
+        assert_string_equal(f.m.resource_version, "51");
+        send(&f, LW_LEAVE); /* it is not accepted yet */
+        assert_false(f.a.cancel || f.a.request != LW_REQUEST_NONE);
+        send(&f, LW_OPENED);
+    }
+    send_broken(&f);
+    send(&f, LW_LEAVE); /* while it waits */
+    assert_false(f.a.cancel || f.a.request != LW_REQUEST_NONE);
+}
+
 static void test_stop_and_strays(void **state)
 {
     (void)state;
     static const enum list_watch_event_kind strays[] = {LW_OPENED, LW_OBJECT, LW_BOOKMARK, LW_SYNCED, LW_PAGE,
-                                                        LW_LIST_END, LW_ERROR, LW_ENDED, LW_TIMER};
+                                                        LW_LIST_END, LW_ERROR, LW_ENDED, LW_TIMER, LW_LEAVE};
     struct fixture f;
     be_watching(&f, "50");
     f.m.wants_protobuf = false;
@@ -875,6 +904,7 @@ int main(void)
         cmocka_unit_test(test_half_a_list_then_forbidden),
         cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_relist),
+        cmocka_unit_test(test_leave),
         cmocka_unit_test(test_stop_and_strays),
         cmocka_unit_test(test_versions),
     };
