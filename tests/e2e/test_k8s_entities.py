@@ -308,12 +308,15 @@ def sockets_to(pid, port):
 
 @pytest.mark.only("apiserver")
 def test_a_server_that_sends_connections_away(request, tmp_path):
-    """GOAWAY at random, as servers behind a load balancer do: the term goes on, and each change comes once."""
+    """GOAWAY at random, as servers behind a load balancer do: the term goes on, each change comes once, and connections stay few."""
     server = ApiServer("apiserver", str(tmp_path / "server"), arguments=["--extra", "--goaway-chance=0.02"])
     world = request.node.world = World(server, str(tmp_path), "sent-away")
     try:
         c = cluster(world)
-        made = config(world, "a")
+        namespaces = [f"many-{number}" for number in range(16)]
+        for name in namespaces:
+            world.api.create_namespace(name)
+        made = config(world, "a", namespaces=[c.namespace, *namespaces])
         elector = made["extensions"]["leaderelector/foo"]
         others = [f"other-{number}" for number in range(25)]  # Leases that are renewed, too: a request for each every second
         rest = world.config("a", {f"dummy/{name}": f"leaderelector/{name}" for name in others},
@@ -325,12 +328,15 @@ def test_a_server_that_sends_connections_away(request, tmp_path):
         a = world.start("a", made)
         wait_until(lambda: all(world.api.holder(name) for name in [world.lease, *others]), 30, "all Leases held")
         transitions = {name: world.api.lease(name)["spec"]["leaseTransitions"] for name in [world.lease, *others]}
-        connections, expected = set(sockets_to(a.pid, server.api.port)), []
+        connections, expected, most = set(sockets_to(a.pid, server.api.port)), [], 0
         enough = len(connections) + 2
 
         def are_enough():
             expected.append(("state", c.create("pods", pod(f"pod-{len(expected)}", c.namespace)[0])["metadata"]["uid"], ""))
-            connections.update(sockets_to(a.pid, server.api.port))
+            nonlocal most
+            now = sockets_to(a.pid, server.api.port)
+            most = max(most, len(now))
+            connections.update(now)
             return len(connections) >= enough
         wait_until(are_enough, 90, "two connections were given up")
         expected.append(("state", c.create("pods", pod("last", c.namespace)[0])["metadata"]["uid"], ""))
@@ -338,7 +344,13 @@ def test_a_server_that_sends_connections_away(request, tmp_path):
         assert [key for key in expected if found[key] != 1] == []
         assert {name: world.api.lease(name)["spec"]["leaseTransitions"] for name in transitions} == transitions
         assert not a.wait_log(GAP, 0) and not a.wait_log("does not lead any more", 0)
-        print("connections:", len(connections), "pods:", len(expected))
+        print("connections:", len(connections), "most at once:", most, "pods:", len(expected))
+        status, page = world.api.request("GET", "/metrics")
+        watches = sum(float(line.split()[-1]) for line in page.splitlines()
+                      if line.startswith("apiserver_longrunning_requests") and 'scope="namespace"' in line and 'verb="WATCH"' in line)
+        print("watches:", watches)
+        # Leases: one, and one that has an answer to come. Watches: two and a bit, and four that drain. Lists: one.
+        assert status == 200 and watches >= 180 and most <= 2 + 3 + 4 + 1
     finally:
         world.close()
         server.stop()
