@@ -342,10 +342,19 @@ static void on_given_back(void *arg)
     mem_free(d);
 }
 
+/* A watch that was denied is tried again once a minute; until then the Lease is read each retry_period, and changes take longer. */
+static int64_t denied_tail_ns(void)
+{
+    return 65 * SECOND;
+}
+
 /* `slot` -1: all. Watches that are open stay so, as on a real server, unless they are cut. */
 static void deny(struct world *w, int slot, const char *verbs, const char *resource,
                  const char *name, int64_t until_ns)
 {
+    bool is_lease = strcmp(resource, "leases") == 0;
+    if (is_lease && until_ns + denied_tail_ns() > w->leases_denied_until_ns)
+        w->leases_denied_until_ns = until_ns + denied_tail_ns();
     char json[512], user[32] = "*";
     size_t at;
     struct buf answer;
@@ -375,12 +384,6 @@ static void deny(struct world *w, int slot, const char *verbs, const char *resou
         kubesim_drop_watches(w->server, KUBESIM_DROP_END, slot < 0 ? STR_NONE : str_from(user),
                              str_from(resource));
     server_kick(w);
-}
-
-/* A watch that was denied is tried again once a minute; until then the Lease is read each retry_period, and changes take longer. */
-static int64_t denied_tail_ns(void)
-{
-    return 65 * SECOND;
 }
 
 static const char *some_lease(struct world *w)

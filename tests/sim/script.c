@@ -109,6 +109,8 @@ struct replica *script_victim(struct world *w)
 void script_excuse(struct world *w, int64_t end_ns, const char *why)
 {
     int64_t tail_ns = 2 * w->settings->lease_ns + 3 * w->settings->retry_ns + 10 * SECOND;
+    if (w->leases_denied_until_ns > end_ns)
+        end_ns = w->leases_denied_until_ns;
     check_excuse(w, EXCUSED_ALL, w->now_ns - 2 * SECOND, end_ns + tail_ns, why);
 }
 

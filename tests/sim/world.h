@@ -121,6 +121,7 @@ struct world {
     struct script *script;
     uint64_t lease_writer;               /* process of the latest write to the Lease */
     struct cluster *cluster;             /* NULL: no k8s_cluster receiver */
+    int64_t leases_denied_until_ns;      /* to some replica: it may not know, or be allowed, what it needs after another fault */
     int64_t pods_denied_until_ns;        /* and what was not seen meanwhile is there again */
 
     bool print_trace, print_logs;
