@@ -29,6 +29,7 @@ struct series {
     uint64_t newest_process;
     int64_t handed_at_ns; /* world time of that: later than now if the handler is held up */
     int64_t settled_ns;   /* newest tick before it */
+    bool repeats;         /* a Lease had to expire, and no tick of the time after has come yet */
     int64_t *again;       /* those that may rightly come from two processes */
     size_t again_count, again_cap;
 };
@@ -130,7 +131,8 @@ static void check_token(struct world *w, struct replica *r, const struct elector
     c->ticked_ns = w->now_ns;
     if (e->inheritance == INHERIT_OWN)
         return; /* it goes on with what it has begun */
-    r->after_crash = e->inheritance == INHERIT_EXPIRED;
+    for (size_t i = 0; e->inheritance == INHERIT_EXPIRED && i < RECEIVER_COUNT; i++)
+        c->series[i].repeats = true; /* also for who comes after this one, if it gets to none */
     memset(r->repeated, 0, sizeof r->repeated);
 }
 
@@ -169,7 +171,7 @@ static bool may_come_again(struct replica *r, enum receiver_index receiver, bool
     bool outage = check_is_excused(w, EXCUSED_KEEPING, w->now_ns, w->now_ns);
     if (w->settings->wrong_clocks || (w->settings->keeps && outage))
         return true;
-    if (!w->settings->repeats || !r->after_crash)
+    if (!w->settings->repeats || !check_of(r->world)->series[receiver].repeats)
         return false;
     r->repeated[receiver] += is_new;
     return r->repeated[receiver] <= LIMIT_TICKS_CAUGHT_UP;
@@ -221,7 +223,9 @@ void check_handed_over(struct replica *r, enum receiver_index receiver, int64_t 
     }
     r->pause_in_tick_ns = 0;
     bool is_again = tick_ns <= x->newest_ns && x->newest_process != r->process;
-    if (is_again && !may_come_again(r, receiver, is_new))
+    bool is_known =
+        came_again(x, tick_ns); /* its first batch came a pause ago, when it was right */
+    if (is_again && !is_known && !may_come_again(r, receiver, is_new))
         world_fail(
             w, "p%" PRIu64 " hands over tick %" PRId64 ", but p%" PRIu64 " did so with %" PRId64,
             r->process, tick_ns, x->newest_process, x->newest_ns);
@@ -237,6 +241,7 @@ void check_handed_over(struct replica *r, enum receiver_index receiver, int64_t 
                        r->process, tick_ns);
     if (tick_ns <= x->newest_ns)
         return;
+    x->repeats = false;
     if (x->handed_at_ns <= w->now_ns)
         x->settled_ns = x->newest_ns;
     x->handed_at_ns = sim_loop_world_ns(r->loop);

@@ -246,7 +246,6 @@ struct replica {
     int64_t wall_seen_ns;  /* what it showed before a step, at most; since EPOCH_NS */
     uint64_t term_seen, lost_seen;
     uint64_t term_handed[RECEIVER_COUNT]; /* term of last_tick_ns */
-    bool after_crash;                     /* its predecessor's Lease had to expire */
     int repeated[RECEIVER_COUNT];         /* ticks of that one */
     int64_t pause_in_tick_ns; /* > 0: it stops for so long when it hands the next batch over */
     int64_t last_tick_ns[RECEIVER_COUNT]; /* handed over */
