@@ -220,6 +220,10 @@ void check_handed_over(struct replica *r, enum receiver_index receiver, int64_t 
     if (r->pause_in_tick_ns > 0) {
         sim_loop_pause(r->loop, w->now_ns + r->pause_in_tick_ns);
         script_excuse(w, w->now_ns + r->pause_in_tick_ns, "paused in a tick");
+        if (is_new &&
+            tick_ns <= x->newest_ns) /* of the repeated ones, of which more were to come */
+            check_excuse(w, EXCUSED_ALL, w->now_ns - 2 * w->settings->lease_ns, w->now_ns,
+                         "paused in a repeated tick");
     }
     r->pause_in_tick_ns = 0;
     bool is_again = tick_ns <= x->newest_ns && x->newest_process != r->process;

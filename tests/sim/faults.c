@@ -225,6 +225,9 @@ static void lossy(struct world *w, struct replica *r)
 {
     r->link.lossy_until_ns = w->now_ns + between(w, 1, 60) * SECOND;
     script_outage(w, r->link.lossy_until_ns, "lossy link");
+    /* A request that is lost keeps its watch silent, and a store empty, until that is noticed. */
+    check_excuse(w, EXCUSED_ALL, w->now_ns, r->link.lossy_until_ns + 75 * SECOND,
+                 "a lost request for a watch");
 }
 
 static void refused(struct world *w, struct replica *r)
