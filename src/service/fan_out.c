@@ -24,6 +24,7 @@ static struct hand_over *open_in(struct list *queue, struct receiver_node *n)
 {
     struct hand_over *h = mem_zalloc(sizeof *h);
     h->node = n;
+    h->term = n->progress.term;
     h->worst = OUTCOME_SENT;
     list_append(queue, &h->link);
     return h;
@@ -45,7 +46,7 @@ static bool acknowledge(struct receiver_node *n, struct hand_over *h)
         n->progress.acknowledged_ns = h->tick_ns;
         return true;
     }
-    if (h->position == NULL)
+    if (h->position == NULL || h->term != n->progress.term) /* others may have come further since */
         return false;
     mem_free(n->progress.position);
     n->progress.position = h->position;

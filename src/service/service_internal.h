@@ -43,6 +43,7 @@ struct hand_over {
     bool complete;      /* closed in the ordinary way, not abandoned */
     enum outcome worst;
     int64_t tick_ns;
+    uint64_t term;      /* in which it was handed over */
     char *position;     /* or NULL */
 };
 

@@ -126,6 +126,29 @@ static void test_cold_standby_by_the_elector(void **state)
     assert_int_equal(world_end(w), 0);
 }
 
+/* Somebody else has led meanwhile and came further: what is acknowledged late, of a term before, does not lead the note back. */
+static void test_a_late_position_of_an_earlier_term(void **state)
+{
+    (void)state;
+    struct world *w = begin(YAML_BOTH);
+    struct elector *e = world_elector(w, "l");
+    fake("sink/l")->hold = true;
+    fake_elector_lead(e, INHERIT_NONE, 0);
+    assert_true(fake_push(fake("both"), "rv 2"));
+    fake_elector_lose(e);
+    fake_elector_inherit(e, "both", (struct note_entry){.position = STR("rv 9")});
+    fake_elector_lead(e, INHERIT_EXPIRED, 0);
+    assert_string_equal(fake("both")->position, "rv 9");
+    fake_settle(fake("sink/l"), OUTCOME_SENT);
+    world_run(w, 2 * SECOND);
+    assert_true(str_eqz(fake_elector_written(e, "both")->entry.position, "rv 9"));
+    assert_true(fake_push(fake("both"), "rv 10"));
+    fake("sink/l")->hold = false;
+    fake_settle(fake("sink/l"), OUTCOME_SENT);
+    assert_true(str_eqz(fake_elector_written(e, "both")->entry.position, "rv 10"));
+    assert_int_equal(world_end(w), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +157,7 @@ int main(void)
         cmocka_unit_test(test_each_signal_has_its_own_room),
         cmocka_unit_test(test_a_stop_refuses_what_the_successor_will_send),
         cmocka_unit_test(test_cold_standby_by_the_elector),
+        cmocka_unit_test(test_a_late_position_of_an_earlier_term),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
