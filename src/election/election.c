@@ -16,11 +16,11 @@
  */
 #include "election/election.h"
 
+#include "election/election_wait.h"
+
 #define MS INT64_C(1000000)
 #define SECOND (1000 * MS)
 
-/* A refused call is repeated soon, for the Lease runs out meanwhile; doubled up to the retry period. */
-#define RETRY_FIRST_NS (50 * MS)
 /* After a lost race the watch tells who won; if it does not, we read. */
 #define RACE_WAIT_NS (500 * MS)
 /* With `keep` the gate is moved on by the retry period, at least so much: longer than a busy machine holds a process up. */
@@ -37,23 +37,6 @@ const char *election_state_name(enum election_state s)
                                         "leading",  "releasing", "stopped"};
     CHECK((size_t)s < COUNT_OF(names));
     return names[s];
-}
-
-static int64_t min_i64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t max_i64(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-/* A third of the duration leaves room for several retries before the gate closes, at half the load of client-go's fixed
- * period; never more often than the retry period, which the user chose as the pace of calls. */
-int64_t election_renew_interval_ns(const struct election_config *c)
-{
-    return max_i64(c->retry_period_ns, min_i64(c->duration_ns / 3, c->renew_deadline_ns / 2));
 }
 
 void election_init(struct election *m, const struct election_config *config)
@@ -88,21 +71,6 @@ static void act_never(struct election *m)
     m->act_at_ns = INT64_MAX;
 }
 
-/* Between half of `ns` and `ns`. */
-static int64_t jitter(int64_t ns, uint64_t random)
-{
-    return ns / 2 + (int64_t)(random % (uint64_t)(ns / 2 + 1));
-}
-
-static int64_t retry_delay_ns(const struct election *m, const struct election_event *event)
-{
-    uint32_t doublings = m->failure_count > 1 ? m->failure_count - 1 : 0;
-    int64_t delay_ns = doublings > 10
-                           ? m->config.retry_period_ns
-                           : min_i64(RETRY_FIRST_NS << doublings, m->config.retry_period_ns);
-    return max_i64(jitter(delay_ns, event->random), event->retry_after_ns);
-}
-
 static void start_call(struct election *m, enum election_call call, int64_t now_ns,
                        struct election_actions *out)
 {
@@ -127,29 +95,6 @@ static bool may_claim(const struct election *m, int64_t now_ns)
     return m->mode == MODE_CAMPAIGN && !m->asleep && now_ns >= m->hold_back_ns;
 }
 
-static int64_t poll_delay_ns(const struct election *m)
-{
-    /* One that is missing is looked for often: what is not seen for long must be waited out again. */
-    if (m->config.poll_ns == 0 || (m->seen && !m->present))
-        return m->config.retry_period_ns;
-    int64_t spread_ns = m->config.poll_ns * 2 / 5;
-    return m->config.poll_ns - spread_ns / 2 + (int64_t)(m->random % (uint64_t)(spread_ns + 1));
-}
-
-/* Between the answers of two reads without a watch, if each takes all the time that a call has; and a bit, for a busy machine. */
-static int64_t longest_gap_ns(const struct election *m)
-{
-    int64_t call_ns =
-        m->config.call_timeout_ns > 0 ? m->config.call_timeout_ns : m->config.retry_period_ns;
-    return m->config.retry_period_ns + call_ns + m->config.retry_period_ns / 2;
-}
-
-/* Is knowledge as new as that of one who watches, or reads once in a retry period? */
-static bool looked_lately(const struct election *m, int64_t now_ns)
-{
-    return m->watch_up || now_ns - m->looked_ns <= m->config.retry_period_ns * 3 / 2;
-}
-
 /* ---- what is known of the Lease ---- */
 
 /* When a candidate that only watches may claim what it sees. */
@@ -162,6 +107,12 @@ static int64_t claim_time_ns(const struct election *m, int64_t now_ns)
     if (m->present && m->lease.holder == HOLDER_ME)
         return now_ns;
     return m->promised_ns + m->config.stagger_ns;
+}
+
+static bool is_foreign(const struct election *m, const struct election_lease *lease)
+{
+    return lease->holder == HOLDER_OTHER ||
+           (lease->holder == HOLDER_TWIN && !m->config.may_take_back);
 }
 
 /* Takes a version over as the present knowledge. */
@@ -185,6 +136,8 @@ static void learn(struct election *m, const struct election_lease *lease, int64_
     m->confirming = false;
     m->learned_ns = now_ns;
     m->gone_ns = 0;
+    if (is_foreign(m, lease)) /* somebody else has led since the yield */
+        m->hold_back_ns = 0;
 }
 
 static void follow(struct election *m, int64_t now_ns, struct election_actions *out)
@@ -193,7 +146,7 @@ static void follow(struct election *m, int64_t now_ns, struct election_actions *
     m->claim_at_ns = claim_time_ns(m, now_ns);
     act_never(m);
     if (!m->watch_up)
-        act_later(m, CALL_GET, now_ns + poll_delay_ns(m));
+        act_later(m, CALL_GET, now_ns + wait_poll_ns(m));
     if (m->claim_at_ns <= now_ns && may_claim(m, now_ns))
         report(out, REPORT_FREE);
 }
@@ -206,7 +159,7 @@ static void claim_if_due(struct election *m, int64_t now_ns, struct election_act
         return;
     if (m->act_at_ns <= now_ns && m->act_call == CALL_GET)
         return; /* a read goes first: we know that our knowledge is old */
-    bool in_doubt = m->seen && (!m->present || !looked_lately(m, now_ns));
+    bool in_doubt = m->seen && (!m->present || !wait_looked_lately(m, now_ns));
     if (in_doubt && !m->confirming) {
         /* A creation cannot say which state it is based on, as an update does: look again, so that what happened while this process
          * or its watch was held up is known. An update on old knowledge would only be refused; among many that read seldom, most
@@ -280,12 +233,8 @@ static void observe(struct election *m, const struct election_lease *lease, bool
     if (m->seen && lease->holder == HOLDER_NONE && !lease->released && !lease->pristine)
         report(out, REPORT_CLEARED);
     learn(m, lease, now_ns);
-    bool foreign =
-        lease->holder == HOLDER_OTHER || (lease->holder == HOLDER_TWIN && !m->config.may_take_back);
-    if (foreign && lease->holder_hash != holder_before)
+    if (is_foreign(m, lease) && lease->holder_hash != holder_before)
         report(out, REPORT_FOLLOWING);
-    if (foreign)
-        m->hold_back_ns = 0;
     if (m->state == ELECTION_LEARNING || m->state == ELECTION_FOLLOWING)
         follow(m, now_ns, out);
     /* CLAIMING: the answer of our write decides. RELEASING: the same. */
@@ -298,7 +247,7 @@ static void observe_absent(struct election *m, int64_t now_ns, struct election_a
     m->present = false;
     bool watched_since = m->watch_up && m->absent_ns >= m->watch_up_ns;
     /* A slow server is no gap: else each answer would begin the wait anew, and nobody would ever create it. */
-    bool unsure = m->seen && !watched_since && now_ns - m->absent_ns > longest_gap_ns(m);
+    bool unsure = m->seen && !watched_since && now_ns - m->absent_ns > wait_longest_gap_ns(m);
     if (was_present)
         report(out, REPORT_GONE);
     if (was_present ||
@@ -334,6 +283,16 @@ static void write_succeeded(struct election *m, const struct election_lease *lea
     if (overtaken && m->lease.holder != HOLDER_ME) {
         if (was_leading)
             lose(m, REPORT_LOST_FOREIGN, now_ns, out);
+        else
+            follow(m, now_ns, out);
+        return;
+    }
+    /* Or that it was deleted after this write: it is not there any more. */
+    bool gone = m->seen && !m->present && m->lease.version > lease->version &&
+                m->lease.version > m->call_version;
+    if (gone) {
+        if (was_leading)
+            act_later(m, CALL_CREATE, now_ns);
         else
             follow(m, now_ns, out);
         return;
@@ -398,8 +357,9 @@ static void call_failed(struct election *m, enum election_call call,
         m->unanswered_version = m->call_version;
     }
     m->confirming = false;
-    int64_t delay_ns = event->outcome == CALL_FORBIDDEN ? jitter(FORBIDDEN_RETRY_NS, event->random)
-                                                        : retry_delay_ns(m, event);
+    int64_t delay_ns = event->outcome == CALL_FORBIDDEN
+                           ? wait_jitter_ns(FORBIDDEN_RETRY_NS, event->random)
+                           : wait_retry_ns(m, event);
     bool may_stand = event->outcome == CALL_UNKNOWN || event->outcome == CALL_CONFLICT ||
                      event->outcome == CALL_NOT_FOUND;
     if (m->state == ELECTION_CLAIMING) {
@@ -456,11 +416,27 @@ static void finish_yield(struct election *m, bool sure, int64_t now_ns,
 static void finish_release(struct election *m, bool released, int64_t now_ns,
                            struct election_actions *out)
 {
-    report(out, released ? REPORT_RELEASED : REPORT_RELEASE_FAILED);
+    bool is_replaced = m->seen && m->present && is_foreign(m, &m->lease);
+    if (released)
+        report(out, REPORT_RELEASED);
+    else if (!is_replaced) /* else nobody waits for it */
+        report(out, REPORT_RELEASE_FAILED);
     if (m->stop_requested)
         finish_stop(m);
     else
         finish_yield(m, released, now_ns, out);
+}
+
+/* What an answer shows, unless the watch has shown something newer. */
+static void learn_answer(struct election *m, const struct election_lease *lease, int64_t now_ns,
+                         struct election_actions *out)
+{
+    uint64_t holder_before = m->seen ? m->lease.holder_hash : 0;
+    if (lease->version <= m->lease.version)
+        return;
+    learn(m, lease, now_ns);
+    if (is_foreign(m, lease) && lease->holder_hash != holder_before)
+        report(out, REPORT_FOLLOWING);
 }
 
 static void release_done(struct election *m, enum election_call call,
@@ -468,8 +444,7 @@ static void release_done(struct election *m, enum election_call call,
                          struct election_actions *out)
 {
     if (call == CALL_RELEASE && event->outcome == CALL_OK) {
-        if (event->lease.version > m->lease.version)
-            learn(m, &event->lease, now_ns);
+        learn_answer(m, &event->lease, now_ns, out);
         finish_release(m, true, now_ns, out);
         return;
     }
@@ -482,9 +457,8 @@ static void release_done(struct election *m, enum election_call call,
             finish_yield(m, false, now_ns, out);
         return;
     }
-    if (event->outcome == CALL_OK) {                 /* a renewal or a read that was under way */
-        if (event->lease.version > m->lease.version) /* else the watch has shown a newer one */
-            learn(m, &event->lease, now_ns);
+    if (event->outcome == CALL_OK) { /* a renewal or a read that was under way */
+        learn_answer(m, &event->lease, now_ns, out);
         if (m->lease.holder == HOLDER_ME)
             start_call(m, CALL_RELEASE, now_ns, out);
         else /* a release whose answer was lost stands */
@@ -504,7 +478,7 @@ static void release_done(struct election *m, enum election_call call,
     bool read_now =
         call != CALL_GET && event->outcome != CALL_REFUSED && event->outcome != CALL_FORBIDDEN;
     act_later(m, read_now || call == CALL_GET ? CALL_GET : CALL_RELEASE,
-              read_now ? now_ns : now_ns + retry_delay_ns(m, event));
+              read_now ? now_ns : now_ns + wait_retry_ns(m, event));
 }
 
 /* A missing permission is reported once for each kind of call, until that call has succeeded. */
@@ -725,7 +699,7 @@ static void watch_changed(struct election *m, bool up, int64_t now_ns)
     if (!standby)
         return;
     if (!up && m->act_at_ns == INT64_MAX)
-        act_later(m, CALL_GET, m->seen ? now_ns + poll_delay_ns(m) : now_ns);
+        act_later(m, CALL_GET, m->seen ? now_ns + wait_poll_ns(m) : now_ns);
     else if (up && m->act_call == CALL_GET && m->seen && !m->asleep && m->failure_count == 0)
         act_never(m);
 }
@@ -796,4 +770,11 @@ int64_t election_renew_soon(struct election *m, int64_t at_ns)
         at_ns < m->act_at_ns)
         m->act_at_ns = at_ns;
     return next_wake_ns(m);
+}
+
+int64_t election_renew_anew(struct election *m, int64_t now_ns)
+{
+    m->deadline_reported =
+        m->deadline_reported || now_ns >= m->renewed_ns + m->config.renew_deadline_ns;
+    return election_renew_soon(m, now_ns);
 }

@@ -177,6 +177,8 @@ void election_init(struct election *m, const struct election_config *config);
 void election_step(struct election *m, const struct election_event *event, int64_t now_ns, struct election_actions *out);
 /* Moves the next renewal forward to `at_ns`, if this candidate leads and nothing is under way; returns when to wake. */
 int64_t election_renew_soon(struct election *m, int64_t at_ns);
+/* After a change of `config`: the same, at once; that no renewal came in the time that is asked for from now on is no failure. */
+int64_t election_renew_anew(struct election *m, int64_t now_ns);
 /* The gate. */
 static inline bool election_may_act(const struct election *m, int64_t now_ns)
 {

@@ -85,6 +85,9 @@ static int64_t request_timeout_ns(const struct elector_config *c)
 
 static void configure(struct elector *e, const struct elector_config *c)
 {
+    bool renews = e->machine.state == ELECTION_LEADING &&
+                  (e->machine.config.duration_ns != c->lease_duration_ns ||
+                   e->machine.config.renew_deadline_ns != c->renew_deadline_ns);
     elector_dead_configure(e, c);
     e->config =
         *c; /* its texts are used while an elector is made only; e->name and so on are copies */
@@ -96,6 +99,8 @@ static void configure(struct elector *e, const struct elector_config *c)
     e->machine.config.margin_ns = c->safety_margin_ns;
     e->machine.config.release = c->release_on_shutdown;
     e->machine.config.keep = c->keep_on_outage && e->main == NULL;
+    if (renews) /* the Lease is to say what is so now */
+        loop_timer_set(&e->timer, election_renew_anew(&e->machine, loop_boot_ns(e->loop)));
 }
 
 static void configure_both(struct elector *e, const struct elector_config *c)

@@ -387,6 +387,11 @@ inline write_succeeded(i)
         :: m[i].state == LEADING -> lose(i)
         :: else -> follow(i)
         fi
+    :: m[i].seen && !m[i].present && VERSION(m[i].known) > VERSION(m[i].answer) && VERSION(m[i].known) > m[i].expected ->
+        if /* deleted meanwhile */
+        :: m[i].state == LEADING -> act_later(i, CREATE, 0)
+        :: else -> follow(i)
+        fi
     :: else ->
         if
         :: m[i].seen && m[i].present && VERSION(m[i].known) > VERSION(m[i].answer) -> skip /* edited meanwhile */

@@ -559,6 +559,76 @@ static void test_release_behind_a_late_answer_clears_nobody_else(void **state)
     assert_int_equal(m.lease.holder, HOLDER_OTHER);
 }
 
+/* The watch may show that the Lease was deleted before the answer of a renewal is here: it is not there any more, and is made again
+ * now, not at the next renewal. */
+static void test_late_answer_brings_no_deleted_lease_back(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    int64_t now_ns = START + 5 * SECOND;
+    assert_int_equal(step(&m, EVENT_TIMER, now_ns).call, CALL_RENEW);
+    struct election_event deleted = {.kind = EVENT_DELETED, .lease = lease_of(HOLDER_ME, 12)};
+    assert_int_equal(feed(&m, deleted, now_ns + MS).call, CALL_NONE);
+    assert_int_equal(done(&m, CALL_OK, lease_of(HOLDER_ME, 11), now_ns + 2 * MS).call, CALL_CREATE);
+    assert_false(m.present);
+    assert_int_equal(m.lease.version, 12);
+    done(&m, CALL_OK, lease_of(HOLDER_ME, 13), now_ns + 3 * MS);
+    assert_int_equal(m.state, ELECTION_LEADING);
+    assert_int_equal(m.lease.version, 13);
+}
+
+/* The same of a claim: a Lease that went away is waited out, by who had just won it too. */
+static void test_late_answer_of_a_claim_whose_lease_was_deleted(void **state)
+{
+    (void)state;
+    struct election m;
+    start_watching(&m);
+    struct election_lease released = {.uid = 1, .version = 10, .duration_ns = SECOND, .released = true};
+    assert_int_equal(sees(&m, released, START).call, CALL_CLAIM);
+    struct election_event deleted = {.kind = EVENT_DELETED, .lease = lease_of(HOLDER_ME, 12)};
+    feed(&m, deleted, START + MS);
+    struct election_actions out = done(&m, CALL_OK, lease_of(HOLDER_ME, 11), START + 2 * MS);
+    assert_int_equal(out.call, CALL_NONE);
+    assert_int_equal(m.state, ELECTION_FOLLOWING);
+    assert_true(m.claim_at_ns >= START + DURATION);
+}
+
+/* After a yield: the read that follows a lost answer shows the next leader, so nothing holds this candidate back any more. */
+static void test_yield_whose_read_shows_the_next_leader(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    int64_t now_ns = START + 5 * SECOND - MS;
+    assert_int_equal(step(&m, EVENT_YIELD, now_ns).call, CALL_RELEASE);
+    assert_int_equal(done(&m, CALL_UNKNOWN, lease_of(HOLDER_NONE, 0), now_ns + SECOND).call, CALL_GET);
+    struct election_actions out = done(&m, CALL_OK, lease_of(HOLDER_OTHER, 12), now_ns + SECOND + MS);
+    assert_int_equal(m.state, ELECTION_FOLLOWING);
+    assert_false(has(&out, REPORT_RELEASE_FAILED)); /* nobody has to wait for it to expire */
+    assert_true(has(&out, REPORT_FOLLOWING));
+    assert_int_equal(out.call, CALL_GET); /* once more */
+    done(&m, CALL_OK, lease_of(HOLDER_OTHER, 12), now_ns + SECOND + 2 * MS);
+    struct election_lease released = {.uid = 1, .version = 13, .duration_ns = SECOND, .released = true};
+    assert_int_equal(sees(&m, released, now_ns + 3 * SECOND).call, CALL_CLAIM);
+}
+
+/* Whoever asks for patience, a proxy perhaps, does not keep a candidate away for long. */
+static void test_patience_has_an_end(void **state)
+{
+    (void)state;
+    const int64_t asked_ns[] = {3600 * SECOND, INT64_MAX};
+    for (size_t i = 0; i < 2; i++) {
+        struct election m;
+        lead(&m);
+        int64_t now_ns = START + 5 * SECOND;
+        assert_int_equal(step(&m, EVENT_TIMER, now_ns).call, CALL_RENEW);
+        struct election_event refused = {.kind = EVENT_CALL_DONE, .outcome = CALL_REFUSED, .retry_after_ns = asked_ns[i]};
+        feed(&m, refused, now_ns);
+        assert_in_range(m.act_at_ns, now_ns, now_ns + 60 * SECOND);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -599,6 +669,10 @@ int main(void)
         cmocka_unit_test(test_unanswered_write_that_was_not_carried_out_opens_nothing),
         cmocka_unit_test(test_release_whose_answer_was_lost_stands),
         cmocka_unit_test(test_release_behind_a_late_answer_clears_nobody_else),
+        cmocka_unit_test(test_late_answer_brings_no_deleted_lease_back),
+        cmocka_unit_test(test_patience_has_an_end),
+        cmocka_unit_test(test_late_answer_of_a_claim_whose_lease_was_deleted),
+        cmocka_unit_test(test_yield_whose_read_shows_the_next_leader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

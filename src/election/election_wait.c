@@ -1,0 +1,56 @@
+/*
+ * How long a candidate waits before it asks again. The retry period, which the user chose, is the pace of calls; a call that was
+ * refused is repeated sooner, for the Lease runs out meanwhile.
+ */
+#include "election/election_wait.h"
+
+#define MS INT64_C(1000000)
+#define SECOND (1000 * MS)
+
+/* A refused call is repeated soon, for the Lease runs out meanwhile; doubled up to the retry period. */
+#define RETRY_FIRST_NS (50 * MS)
+/* A server that asks for more patience is asked again all the same: the Lease runs out meanwhile. */
+#define PATIENCE_MAX_NS (30 * SECOND)
+
+/* A third of the duration leaves room for several retries before the gate closes, at half the load of client-go's fixed
+ * period; never more often than the retry period, which the user chose as the pace of calls. */
+int64_t election_renew_interval_ns(const struct election_config *c)
+{
+    return max_i64(c->retry_period_ns, min_i64(c->duration_ns / 3, c->renew_deadline_ns / 2));
+}
+
+int64_t wait_jitter_ns(int64_t ns, uint64_t random)
+{
+    return ns / 2 + (int64_t)(random % (uint64_t)(ns / 2 + 1));
+}
+
+int64_t wait_retry_ns(const struct election *m, const struct election_event *event)
+{
+    uint32_t doublings = m->failure_count > 1 ? m->failure_count - 1 : 0;
+    int64_t delay_ns = doublings > 10
+                           ? m->config.retry_period_ns
+                           : min_i64(RETRY_FIRST_NS << doublings, m->config.retry_period_ns);
+    return max_i64(wait_jitter_ns(delay_ns, event->random),
+                   min_i64(event->retry_after_ns, PATIENCE_MAX_NS));
+}
+
+int64_t wait_poll_ns(const struct election *m)
+{
+    /* One that is missing is looked for often: what is not seen for long must be waited out again. */
+    if (m->config.poll_ns == 0 || (m->seen && !m->present))
+        return m->config.retry_period_ns;
+    int64_t spread_ns = m->config.poll_ns * 2 / 5;
+    return m->config.poll_ns - spread_ns / 2 + (int64_t)(m->random % (uint64_t)(spread_ns + 1));
+}
+
+int64_t wait_longest_gap_ns(const struct election *m)
+{
+    int64_t call_ns =
+        m->config.call_timeout_ns > 0 ? m->config.call_timeout_ns : m->config.retry_period_ns;
+    return m->config.retry_period_ns + call_ns + m->config.retry_period_ns / 2;
+}
+
+bool wait_looked_lately(const struct election *m, int64_t now_ns)
+{
+    return m->watch_up || now_ns - m->looked_ns <= m->config.retry_period_ns * 3 / 2;
+}
