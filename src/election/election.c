@@ -328,7 +328,7 @@ static void get_done(struct election *m, const struct election_event *event, int
             act_later(m, CALL_GET, now_ns); /* and the write that failed is still due */
         return;
     }
-    if (m->unanswered_ns != 0 && event->lease.holder == HOLDER_ME &&
+    if (m->unanswered_ns != 0 && event->lease.holder == HOLDER_ME && !event->lease.as_answered &&
         event->lease.version > m->unanswered_version) { /* it was carried out */
         int64_t sent_ns = m->unanswered_ns;
         m->unanswered_ns = 0;

@@ -22,7 +22,8 @@
  *
  * Every write carries the resourceVersion and uid that were last seen, so that a claim on old knowledge is refused by the
  * server; a refused or unanswered write is followed by a read. A read that shows our record in a version behind that of an
- * unanswered write is that write's answer; else a leader whose answers get lost would hold the Lease and never act.
+ * unanswered write, and that no answer has shown before, is that write's answer; else a leader whose answers get lost would
+ * hold the Lease and never act.
  */
 #ifndef ELECTION_ELECTION_H
 #define ELECTION_ELECTION_H
@@ -58,6 +59,7 @@ struct election_lease {
     int64_t duration_ns;      /* recorded; 0: absent */
     bool released;            /* the form of a release: no holder, duration 1 s */
     bool pristine;            /* no holder, and there never was one: no times, no transitions */
+    bool as_answered;         /* a read: ours, as an answer has shown it before; no write since then was carried out */
 };
 
 enum election_state {

@@ -75,8 +75,13 @@ struct election_lease elector_view(struct elector *e, const struct lease *lease,
     };
     if (!str_to_u64(lease->resource_version, &view.version))
         view.version = 0;
-    if ((authoritative && view.version < e->machine.call_version) || !e->current_present ||
-        view.version > e->current_version) {
+    /* As the machine decides: what was known when the call was sent yields to its answer, what the watch has shown since, a deletion
+     * too, does not. */
+    uint64_t asked_version = e->machine.call_version;
+    bool is_news = view.version > e->current_version ||
+                   (authoritative && view.version < asked_version) ||
+                   (!e->current_present && e->current_version <= asked_version);
+    if (is_news) {
         if (lease != &e->current)
             lease_copy(&e->current, lease);
         e->current_version = view.version;
@@ -128,6 +133,9 @@ static void on_call_done(void *arg, const struct kube_result *result)
         if (lease_parse(&lease, result->body, &err)) {
             /* An answer to a write may be overtaken by the watch; a read is the truth. */
             event.lease = elector_view(e, &lease, e->call_kind == CALL_GET);
+            /* By our renewTime: the version also grows when somebody annotates the Lease. */
+            event.lease.as_answered = lease.renew_ns == e->answered_ns;
+            e->answered_ns = lease.renew_ns;
         } else { /* something between us and the server answered */
             unreadable = *result;
             err_wrap(&err, "the answer to %s is not a Lease",
@@ -138,13 +146,14 @@ static void on_call_done(void *arg, const struct kube_result *result)
         }
         lease_deinit(&lease);
     }
-    /* Unless the watch has shown one that was made after the server had looked. */
-    if (event.outcome == CALL_NOT_FOUND && e->current_version <= e->machine.call_version)
+    /* Unless the watch has shown one that was made after the server had looked. A write that found nothing is followed by a read. */
+    if (event.outcome == CALL_NOT_FOUND && e->call_kind == CALL_GET &&
+        e->current_version <= e->machine.call_version)
         e->current_present = false;
     bool failed = event.outcome == CALL_REFUSED || event.outcome == CALL_UNKNOWN;
     if (failed)
         elector_log_failure(e, result);
-    else
+    else if (event.outcome != CALL_FORBIDDEN)
         elector_log_recovery(e);
     if (event.outcome == CALL_OK && e->call_kind != CALL_GET)
         e->unanswered_count = 0;

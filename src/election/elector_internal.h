@@ -70,6 +70,7 @@ struct elector {
      * that was held up goes on, it is one of the first. */
     int64_t unanswered_ns[ELECTOR_UNANSWERED_MAX];
     size_t unanswered_count;
+    int64_t answered_ns;     /* renewTime of the record as the latest answer showed it */
     bool namespace_logged;
     unsigned failures_told;  /* in a row, one bit for no answer and for each hundred of HTTP status */
 

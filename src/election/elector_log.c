@@ -44,6 +44,18 @@ static void log_lost(struct elector *e, const char *why)
              F_STR("holder", holder_name(e)), F_DOUBLE("led_for_s", led_s));
 }
 
+static void log_deadline(struct elector *e)
+{
+    const char *message = "Renewals of the Lease have failed since the renew deadline";
+    double deadline_s = SECONDS(e->machine.config.renew_deadline_ns);
+    int64_t left_ns = e->machine.gate_ns - loop_boot_ns(e->loop);
+    if (e->machine.config.keep) /* then it stops at nothing but an answer */
+        log_warn(&e->logger, message, F_DOUBLE("renew_deadline_s", deadline_s));
+    else
+        log_warn(&e->logger, message, F_DOUBLE("renew_deadline_s", deadline_s),
+                 F_DOUBLE("stops_emitting_in_s", left_ns > 0 ? SECONDS(left_ns) : 0));
+}
+
 static void log_forbidden(struct elector *e)
 {
     static const char *const verbs[] = {"", "get", "create", "update", "update", "update"};
@@ -126,10 +138,7 @@ void elector_log_report(struct elector *e, enum election_report report)
                              "had claimed the Lease");
         break;
     case REPORT_RENEW_DEADLINE:
-        log_warn(
-            &e->logger, "Renewals of the Lease have failed since the renew deadline",
-            F_DOUBLE("renew_deadline_s", SECONDS(e->machine.config.renew_deadline_ns)),
-            F_DOUBLE("stops_emitting_in_s", SECONDS(e->machine.gate_ns - loop_boot_ns(e->loop))));
+        log_deadline(e);
         break;
     case REPORT_FOLLOWING:
         if (e->current_present && str_eq(e->current.holder, e->identity))

@@ -1,0 +1,429 @@
+/* The elector between the machine and the API server: what it writes, and what it says, when answers and the watch come in an unlucky
+ * order. The client and the watch are faked; the machine has tests of its own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "../service/fake_loop.h"
+#include "base/limits.h"
+#include "election/elector.h"
+#include "kube/lease.h"
+
+#define MS INT64_C(1000000)
+#define SECOND (1000 * MS)
+
+/* ---- the API server ---- */
+
+struct kube_client {
+    struct loop *loop;
+};
+struct kube_call {
+    const char *method;
+    char *body;
+    void (*on_done)(void *arg, const struct kube_result *result);
+    void *arg;
+};
+struct lease_watch {
+    void (*on_event)(void *arg, enum lease_event event, const struct lease *lease, const struct kube_result *result);
+    void *arg;
+};
+static struct kube_call *call;  /* under way; one at a time, for there is no standby */
+static struct lease_watch *watch;
+static char *record;            /* the Lease as it was written last */
+
+struct kube_client *kube_client_new(struct loop *loop, const struct logger *logger, const struct kube_config *config, struct err *err)
+{
+    (void)logger, (void)config, (void)err;
+    struct kube_client *c = mem_zalloc(sizeof *c);
+    c->loop = loop;
+    return c;
+}
+
+void kube_client_free(struct kube_client *client)
+{
+    mem_free(client);
+}
+
+str kube_client_server(const struct kube_client *client)
+{
+    (void)client;
+    return STR("https://fake");
+}
+
+str kube_client_namespace(const struct kube_client *client)
+{
+    (void)client;
+    return STR("ns");
+}
+
+str kube_client_key(const struct kube_client *client)
+{
+    (void)client;
+    return STR("key");
+}
+
+bool kube_client_pod(const struct kube_client *client, str *pod_name, str *pod_uid)
+{
+    (void)client, (void)pod_name, (void)pod_uid;
+    return false;
+}
+
+void kube_client_drop_connections(struct kube_client *client, enum kube_lane lane)
+{
+    (void)client, (void)lane;
+}
+
+struct kube_call *kube_send(struct kube_client *client, const struct kube_request *request)
+{
+    (void)client;
+    assert_null(call);
+    call = mem_zalloc(sizeof *call);
+    call->method = request->method;
+    call->body = str_dup(request->body);
+    call->on_done = request->on_done;
+    call->arg = request->arg;
+    return call;
+}
+
+void kube_cancel(struct kube_call *c)
+{
+    assert_ptr_equal(c, call);
+    mem_free(c->body);
+    mem_free(c);
+    call = NULL;
+}
+
+struct lease_watch *lease_watch_start(struct kube_client *client, str namespace, str name, bool initial, str resource_version,
+                                      int64_t timeout_s, int64_t idle_timeout_ms,
+                                      void (*on_event)(void *arg, enum lease_event event, const struct lease *lease,
+                                                       const struct kube_result *result),
+                                      void *arg)
+{
+    (void)client, (void)namespace, (void)name, (void)initial, (void)resource_version, (void)timeout_s, (void)idle_timeout_ms;
+    assert_null(watch);
+    watch = mem_zalloc(sizeof *watch);
+    watch->on_event = on_event;
+    watch->arg = arg;
+    return watch;
+}
+
+void lease_watch_free(struct lease_watch *w)
+{
+    assert_ptr_equal(w, watch);
+    mem_free(w);
+    watch = NULL;
+}
+
+/* ---- a world ---- */
+
+struct world {
+    struct loop *loop;
+    struct log *log;
+    struct buf log_text;
+    struct elector_set *set;
+    struct elector *elector;
+    bool done;
+};
+
+static void sink(void *arg, str line)
+{
+    buf_str(arg, line);
+}
+
+static int64_t wall_ns(void *arg)
+{
+    return loop_wall_ns(arg);
+}
+
+static bool logged(const struct world *w, const char *text)
+{
+    size_t at;
+    return str_find(buf_view(&w->log_text), str_from(text), &at);
+}
+
+static struct elector_config settings(void)
+{
+    return (struct elector_config){
+        .lease_name = STR("l"),
+        .identity = STR("me"),
+        .lease_duration_ns = 15 * SECOND,
+        .renew_deadline_ns = 10 * SECOND,
+        .retry_period_ns = 2 * SECOND,
+        .safety_margin_ns = SECOND,
+        .release_on_shutdown = true,
+        .standby = STANDBY_COLD,
+        .dead_holder_check = DEAD_HOLDER_OFF,
+    };
+}
+
+static struct elector *get(struct world *w, struct elector_config config, uint64_t generation)
+{
+    struct err err;
+    struct elector *e = elector_get(w->set, &config, generation, &err);
+    if (e == NULL)
+        fail_msg("%s", err.text);
+    return e;
+}
+
+static void answer(int status, const char *body)
+{
+    struct kube_call c = *call;
+    struct kube_result result = {.outcome = HTTP_DONE, .status = status, .body = str_from(body), .retry_after_ms = -1};
+    err_set(&result.err, "status %d", status);
+    mem_free(call);
+    call = NULL;
+    c.on_done(c.arg, &result);
+    mem_free(c.body);
+}
+
+static void no_answer(void)
+{
+    struct kube_call c = *call;
+    struct kube_result result = {.outcome = HTTP_TIMEOUT, .retry_after_ms = -1};
+    err_set(&result.err, "no answer");
+    mem_free(call);
+    call = NULL;
+    c.on_done(c.arg, &result);
+    mem_free(c.body);
+}
+
+/* The server carries the call under way out: the record becomes what it says, in this version. */
+static void execute(const char *version)
+{
+    struct lease lease;
+    struct err err;
+    struct buf text;
+    lease_init(&lease);
+    buf_init(&text, LIMIT_LEASE_BYTES);
+    assert_true(lease_parse(&lease, str_from(call->body), &err));
+    lease.uid = STR("uid-1");
+    lease.resource_version = str_from(version);
+    lease_print(&text, &lease);
+    mem_free(record);
+    record = str_dup(buf_view(&text));
+    buf_deinit(&text);
+    lease_deinit(&lease);
+}
+
+/* The watch shows the record, in that version if it is given. */
+static void watch_shows(enum lease_event event, const char *version)
+{
+    struct lease lease;
+    struct err err;
+    lease_init(&lease);
+    assert_true(lease_parse(&lease, str_from(record), &err));
+    if (version != NULL)
+        lease.resource_version = str_from(version);
+    watch->on_event(watch->arg, event, &lease, NULL);
+    lease_deinit(&lease);
+}
+
+static void watch_says(enum lease_event event)
+{
+    watch->on_event(watch->arg, event, NULL, NULL);
+}
+
+static bool sends(const char *method)
+{
+    return call != NULL && strcmp(call->method, method) == 0;
+}
+
+static bool body_has(const char *text)
+{
+    return strstr(call->body, text) != NULL;
+}
+
+/* Leads by version 10. */
+static struct world *lead(struct elector_config config)
+{
+    struct world *w = mem_zalloc(sizeof *w);
+    call = NULL; /* a test before may have failed */
+    watch = NULL;
+    w->loop = fake_loop_new(1000 * SECOND, INT64_C(1767268800) * SECOND);
+    buf_init(&w->log_text, MIB);
+    w->log = log_new(&(struct log_config){
+        .level = LOG_INFO, .sink = sink, .sink_arg = &w->log_text, .wall_ns = wall_ns, .wall_arg = w->loop});
+    w->set = elector_set_new(w->loop, &(struct logger){.log = w->log});
+    w->elector = get(w, config, 1);
+    elector_start(w->elector);
+    watch_says(LEASE_OPENED);
+    watch_says(LEASE_SYNCED);
+    assert_true(sends("POST"));
+    execute("10");
+    answer(201, record);
+    assert_true(elector_may_emit(w->elector));
+    return w;
+}
+
+static void on_gone(void *arg)
+{
+    struct world *w = arg;
+    w->done = true;
+}
+
+static void end(struct world *w)
+{
+    elector_unref(w->elector, on_gone, w);
+    for (int i = 0; i < 10 && !w->done; i++) {
+        if (call != NULL)
+            answer(403, "");
+        fake_loop_run(w->loop, SECOND);
+    }
+    assert_true(w->done);
+    elector_set_free(w->set);
+    mem_free(record);
+    record = NULL;
+    log_free(w->log);
+    buf_deinit(&w->log_text);
+    loop_free(w->loop);
+    mem_free(w);
+}
+
+/* ---- tests ---- */
+
+/* A renewal is carried out, and its answer lost. While the read that follows is on its way back, the Lease is deleted: what the read says
+ * is from before that. The Lease is made anew, and a creation names neither version nor uid. */
+static void test_late_read_brings_no_deleted_lease_back(void **state)
+{
+    (void)state;
+    struct world *w = lead(settings());
+    fake_loop_run(w->loop, 5 * SECOND);
+    assert_true(sends("PUT"));
+    execute("11");
+    no_answer();
+    assert_true(sends("GET"));
+    fake_loop_run(w->loop, MS); /* the watch was begun anew */
+    watch_says(LEASE_OPENED);
+    watch_shows(LEASE_SEEN, NULL);
+    watch_says(LEASE_SYNCED);
+    watch_shows(LEASE_DELETED, "12");
+    answer(200, record);
+    assert_true(sends("POST"));
+    assert_false(body_has("resourceVersion") || body_has("uid-1"));
+    execute("13");
+    answer(201, record);
+    assert_true(elector_may_emit(w->elector));
+    end(w);
+}
+
+/* A refusal for lack of permission is an answer, but no success. */
+static void test_a_missing_permission_is_no_success(void **state)
+{
+    (void)state;
+    struct world *w = lead(settings());
+    fake_loop_run(w->loop, 5 * SECOND);
+    no_answer();
+    assert_true(sends("GET"));
+    answer(403, "");
+    assert_true(logged(w, "No permission for the Lease"));
+    assert_false(logged(w, "Calls for the Lease succeed again"));
+    fake_loop_run(w->loop, 5 * SECOND);
+    answer(409, "");
+    assert_true(logged(w, "Calls for the Lease succeed again"));
+    end(w);
+}
+
+static int64_t gate_ns(const struct world *w)
+{
+    struct elector_stats stats;
+    elector_statistics(w->elector, &stats);
+    return stats.gate_ns;
+}
+
+/* A renewal gets no answer and is not carried out, but somebody annotates the Lease meanwhile: a newer version, and it is not ours.
+ * Candidates that go by the record's times have not seen us renew. */
+static void test_an_annotation_is_no_renewal(void **state)
+{
+    (void)state;
+    struct world *w = lead(settings());
+    int64_t gate_before_ns = gate_ns(w);
+    fake_loop_run(w->loop, 5 * SECOND);
+    assert_true(sends("PUT"));
+    watch_shows(LEASE_SEEN, "11"); /* as it was, with something that does not concern us */
+    no_answer();
+    assert_true(sends("GET"));
+    char *version = strstr(record, "\"10\"");
+    assert_non_null(version);
+    version[2] = '1';
+    answer(200, record);
+    assert_int_equal(gate_ns(w), gate_before_ns);
+    assert_true(sends("PUT")); /* the renewal is still due */
+    execute("12");
+    no_answer();
+    assert_true(sends("GET"));
+    answer(200, record); /* and that one was carried out */
+    assert_true(gate_ns(w) > gate_before_ns);
+    end(w);
+}
+
+static void fail_renewals(struct world *w, int64_t duration_ns)
+{
+    for (int64_t ns = 0; ns < duration_ns; ns += 100 * MS) {
+        fake_loop_run(w->loop, 100 * MS);
+        if (call != NULL)
+            answer(503, "");
+    }
+}
+
+static void test_the_renew_deadline_stops_nothing_with_keep(void **state)
+{
+    (void)state;
+    struct world *w = lead(settings());
+    fail_renewals(w, 11 * SECOND);
+    assert_true(logged(w, "Renewals of the Lease have failed since the renew deadline"));
+    assert_true(logged(w, "stops_emitting_in_s"));
+    end(w);
+    struct elector_config config = settings();
+    config.keep_on_outage = true;
+    w = lead(config);
+    fail_renewals(w, 20 * SECOND);
+    assert_true(elector_may_emit(w->elector));
+    assert_true(logged(w, "Renewals of the Lease have failed since the renew deadline"));
+    assert_false(logged(w, "stops_emitting_in_s"));
+    end(w);
+}
+
+/* A reload shortens the durations: that no renewal came so soon before is no failure. The Lease says at once what is so now. */
+static void test_a_reload_with_shorter_durations(void **state)
+{
+    (void)state;
+    struct elector_config config = settings();
+    config.lease_duration_ns = 30 * SECOND;
+    config.renew_deadline_ns = 20 * SECOND;
+    struct world *w = lead(config);
+    fake_loop_run(w->loop, 8 * SECOND);
+    assert_null(call);
+    config.lease_duration_ns = 9 * SECOND;
+    config.renew_deadline_ns = 6 * SECOND;
+    config.retry_period_ns = SECOND;
+    assert_ptr_equal(get(w, config, 2), w->elector);
+    w->done = false;
+    elector_unref(w->elector, on_gone, w);
+    fake_loop_run(w->loop, 10 * MS);
+    assert_true(w->done);
+    w->done = false;
+    assert_true(sends("PUT"));
+    assert_true(body_has("\"leaseDurationSeconds\":9"));
+    execute("11");
+    answer(200, record);
+    assert_true(elector_may_emit(w->elector));
+    assert_false(logged(w, "Renewals of the Lease have failed"));
+    fail_renewals(w, 7 * SECOND);
+    assert_true(logged(w, "Renewals of the Lease have failed"));
+    end(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_late_read_brings_no_deleted_lease_back),
+        cmocka_unit_test(test_a_missing_permission_is_no_success),
+        cmocka_unit_test(test_an_annotation_is_no_renewal),
+        cmocka_unit_test(test_the_renew_deadline_stops_nothing_with_keep),
+        cmocka_unit_test(test_a_reload_with_shorter_durations),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
