@@ -137,8 +137,10 @@ static void enter_ticks(struct service *s)
 static void enter_quiesce(struct service *s)
 {
     struct graph *g = s->graph;
-    s->drains_unfinished += s->phase_timed_out;
-    if (s->phase_timed_out)
+    /* The last outcome may have come in the same turn of the loop as the timer. */
+    bool unfinished = s->phase_timed_out && receivers_are_busy(g, true);
+    s->drains_unfinished += unfinished;
+    if (unfinished)
         log_warn(&s->logger,
                  "Not everything was acknowledged in time; letting go of leadership all the same",
                  F_INT("waited_ms", LIMIT_STOP_ACKNOWLEDGE_MS));
@@ -213,7 +215,7 @@ static void enter_phase(struct service *s, enum service_phase phase)
         enter_quiesce(s);
         break;
     case PHASE_LAST_TICKS:
-        if (s->phase_timed_out)
+        if (s->phase_timed_out && !extensions_are_quiet(s->graph))
             log_warn(&s->logger, "An extension did not let go in time",
                      F_INT("waited_ms", LIMIT_STOP_QUIESCE_MS));
         bound_phase(s, s->stop_begun_ns + LIMIT_STOP_ACKNOWLEDGE_MS * MS);

@@ -84,10 +84,11 @@ static void advance(void *arg)
         let_go(h);
         return;
     }
-    if (h->waiting || (is_busy(h) && !h->timed_out))
+    bool busy = is_busy(h);
+    if (h->waiting || (busy && !h->timed_out))
         return;
-    h->graph->service->drains_unfinished += h->timed_out;
-    if (h->timed_out)
+    h->graph->service->drains_unfinished += busy;
+    if (busy)
         log_warn(&h->graph->service->logger,
                  "Not everything was acknowledged in time; handing over all the same",
                  F_STR("lease", elector_lease_name(h->elector)),
@@ -207,7 +208,11 @@ void handovers_advance_later(struct graph *g)
 void service_yield(struct service *s)
 {
     bool any = false;
-    for (size_t i = 0; s->phase == PHASE_RUNNING && i < s->graph->handover_count; i++) {
+    if (s->phase != PHASE_RUNNING) {
+        log_info(&s->logger, "Nothing is handed over during a reload or a stop");
+        return;
+    }
+    for (size_t i = 0; i < s->graph->handover_count; i++) {
         any = any || s->graph->handovers[i].leads;
         begin(&s->graph->handovers[i]);
     }

@@ -176,16 +176,31 @@ void fake_loop_settle(struct loop *loop)
     }
 }
 
+static struct loop_timer *next_timer(const struct loop *loop)
+{
+    struct loop_timer *next = NULL;
+    for (size_t i = 0; i < loop->timer_count; i++)
+        if (next == NULL || loop->timers[i]->deadline_ns < next->deadline_ns)
+            next = loop->timers[i];
+    return next;
+}
+
+void fake_loop_fire(struct loop *loop)
+{
+    struct loop_timer *next;
+    while ((next = next_timer(loop)) != NULL && next->deadline_ns <= loop->boot_ns) {
+        loop_timer_clear(next);
+        next->fn(next->arg);
+    }
+}
+
 void fake_loop_run(struct loop *loop, int64_t duration_ns)
 {
     int64_t until_ns = loop->boot_ns + duration_ns;
     for (size_t turns = 0;; turns++) {
         CHECK(turns < 10000000);
         fake_loop_settle(loop);
-        struct loop_timer *next = NULL;
-        for (size_t i = 0; i < loop->timer_count; i++)
-            if (next == NULL || loop->timers[i]->deadline_ns < next->deadline_ns)
-                next = loop->timers[i];
+        struct loop_timer *next = next_timer(loop);
         if (next == NULL || next->deadline_ns > until_ns)
             break;
         if (next->deadline_ns > loop->boot_ns)

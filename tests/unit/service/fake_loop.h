@@ -11,6 +11,8 @@ struct loop *fake_loop_new(int64_t boot_ns, int64_t wall_ns);
 void fake_loop_run(struct loop *loop, int64_t duration_ns);
 /* Tasks only, no timer: "the same turn". */
 void fake_loop_settle(struct loop *loop);
+/* All timers that are due, before the tasks that are posted: when an answer and a timer come out of the same wait. */
+void fake_loop_fire(struct loop *loop);
 /* The wall clock steps. */
 void fake_loop_step_wall(struct loop *loop, int64_t by_ns);
 /* Time that passes inside a handler. */

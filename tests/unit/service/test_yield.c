@@ -199,6 +199,47 @@ static void test_reload_in_the_middle(void **state)
     assert_int_equal(world_end(w), 0);
 }
 
+/* The last outcome and the end of the wait come out of the same turn of the loop: all was acknowledged. */
+static void test_acknowledged_as_the_time_is_up(void **state)
+{
+    (void)state;
+    for (int ends = 0; ends < 2; ends++) {
+        struct world *w = begin();
+        fake("sink")->hold = true;
+        world_run(w, SECOND);
+        if (ends)
+            service_stop(w->service);
+        else
+            service_yield(w->service);
+        world_run(w, LIMIT_STOP_ACKNOWLEDGE_MS * MS - MS);
+        fake("sink")->hold = false;
+        fake_settle(fake("sink"), OUTCOME_SENT);
+        fake_loop_spend(w->loop, MS);
+        fake_loop_fire(w->loop);
+        world_run(w, 0);
+        assert_int_equal(ends ? world_electors(w)->release_count : world_elector(w, "l")->yield_count, 1);
+        assert_false(world_logged(w, "Not everything was acknowledged in time"));
+        assert_int_equal(world_end(w), 0);
+    }
+}
+
+static void test_asked_during_a_reload(void **state)
+{
+    (void)state;
+    struct world *w = begin();
+    fake("sink")->hang = true;
+    service_reload(w->service);
+    world_run(w, SECOND);
+    service_yield(w->service);
+    assert_false(world_logged(w, "this replica leads by no Lease"));
+    assert_true(world_logged(w, "Nothing is handed over during a reload or a stop"));
+    fake("sink")->hang = false;
+    fake_let_stop(fake("sink"));
+    world_run(w, SECOND);
+    assert_true(fake("pull")->active);
+    assert_int_equal(world_end(w), 0);
+}
+
 #define YAML_AUTO                                                                                                                  \
     "extensions: {elect: {lease: l, standby: auto, handover_wait: 5s}}\nreceivers: {pull: {k8s_leader_elector: elect}}\n"          \
     "exporters: {sink: {}}\nservice: {extensions: [elect], pipelines: {metrics: {receivers: [pull], exporters: [sink]}}}\n"
@@ -337,6 +378,8 @@ int main(void)
         cmocka_unit_test(test_a_tick_in_progress_is_finished),
         cmocka_unit_test(test_does_not_wait_for_ever),
         cmocka_unit_test(test_half_sent_tick_is_noted_before_the_release),
+        cmocka_unit_test(test_acknowledged_as_the_time_is_up),
+        cmocka_unit_test(test_asked_during_a_reload),
         cmocka_unit_test(test_a_lease_that_is_lost_meanwhile_ends_it),
         cmocka_unit_test(test_lost_and_won_again_at_once),
         cmocka_unit_test(test_stop_in_the_middle),
