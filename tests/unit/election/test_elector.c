@@ -27,14 +27,16 @@ struct kube_call {
     void *arg;
 };
 struct lease_watch {
-    void (*on_event)(void *arg, enum lease_event event, const struct lease *lease, const struct kube_result *result);
+    void (*on_event)(void *arg, enum lease_event event, const struct lease *lease,
+                     const struct kube_result *result);
     void *arg;
 };
-static struct kube_call *call;  /* under way; one at a time, for there is no standby */
+static struct kube_call *call; /* under way; one at a time, for there is no standby */
 static struct lease_watch *watch;
-static char *record;            /* the Lease as it was written last */
+static char *record; /* the Lease as it was written last */
 
-struct kube_client *kube_client_new(struct loop *loop, const struct logger *logger, const struct kube_config *config, struct err *err)
+struct kube_client *kube_client_new(struct loop *loop, const struct logger *logger,
+                                    const struct kube_config *config, struct err *err)
 {
     (void)logger, (void)config, (void)err;
     struct kube_client *c = mem_zalloc(sizeof *c);
@@ -96,13 +98,16 @@ void kube_cancel(struct kube_call *c)
     call = NULL;
 }
 
-struct lease_watch *lease_watch_start(struct kube_client *client, str namespace, str name, bool initial, str resource_version,
-                                      int64_t timeout_s, int64_t idle_timeout_ms,
-                                      void (*on_event)(void *arg, enum lease_event event, const struct lease *lease,
+struct lease_watch *lease_watch_start(struct kube_client *client, str namespace, str name,
+                                      bool initial, str resource_version, int64_t timeout_s,
+                                      int64_t idle_timeout_ms,
+                                      void (*on_event)(void *arg, enum lease_event event,
+                                                       const struct lease *lease,
                                                        const struct kube_result *result),
                                       void *arg)
 {
-    (void)client, (void)namespace, (void)name, (void)initial, (void)resource_version, (void)timeout_s, (void)idle_timeout_ms;
+    (void)client, (void)namespace, (void)name, (void)initial, (void)resource_version,
+        (void)timeout_s, (void)idle_timeout_ms;
     assert_null(watch);
     watch = mem_zalloc(sizeof *watch);
     watch->on_event = on_event;
@@ -171,7 +176,8 @@ static struct elector *get(struct world *w, struct elector_config config, uint64
 static void answer(int status, const char *body)
 {
     struct kube_call c = *call;
-    struct kube_result result = {.outcome = HTTP_DONE, .status = status, .body = str_from(body), .retry_after_ms = -1};
+    struct kube_result result = {
+        .outcome = HTTP_DONE, .status = status, .body = str_from(body), .retry_after_ms = -1};
     err_set(&result.err, "status %d", status);
     mem_free(call);
     call = NULL;
@@ -244,8 +250,11 @@ static struct world *lead(struct elector_config config)
     watch = NULL;
     w->loop = fake_loop_new(1000 * SECOND, INT64_C(1767268800) * SECOND);
     buf_init(&w->log_text, MIB);
-    w->log = log_new(&(struct log_config){
-        .level = LOG_INFO, .sink = sink, .sink_arg = &w->log_text, .wall_ns = wall_ns, .wall_arg = w->loop});
+    w->log = log_new(&(struct log_config){.level = LOG_INFO,
+                                          .sink = sink,
+                                          .sink_arg = &w->log_text,
+                                          .wall_ns = wall_ns,
+                                          .wall_arg = w->loop});
     w->set = elector_set_new(w->loop, &(struct logger){.log = w->log});
     w->elector = get(w, config, 1);
     elector_start(w->elector);
