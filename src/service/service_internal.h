@@ -92,6 +92,7 @@ struct receiver_node {
     bool gate_closed;            /* a batch of it was withheld */
     bool waiting_for_room;
     struct tick_schedule before; /* as it was before this tick */
+    uint64_t skipped_before;     /* ticks that were given up for this one */
     struct hand_over *hand_over; /* of this tick */
     bool tick_withheld;          /* the due tick was counted as withheld */
     bool clock_back_logged;

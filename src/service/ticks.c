@@ -86,7 +86,7 @@ static bool begin_tick(struct receiver_node *n)
     }
     n->before = n->progress.schedule;
     tick_schedule_begin(&n->progress.schedule, &due, now_ns);
-    count_skipped(n, due.skipped, "they fell due too long ago");
+    n->skipped_before = due.skipped;
     int64_t start_ns = n->progress.schedule.start_ns;
     n->tick = (struct tick){.time_ns = due.time_ns,
                             .start_ns = start_ns < due.time_ns ? start_ns : due.time_ns};
@@ -106,8 +106,17 @@ static void close_tick(struct receiver_node *n, bool complete)
     hand_over_close(h, complete);
 }
 
+/* A tick has got something out: what was given up for it will not come any more. */
+static void settle_skipped(struct receiver_node *n)
+{
+    count_skipped(n, n->skipped_before, "they fell due too long ago");
+    n->skipped_before = 0;
+}
+
 static void abandon_tick(struct receiver_node *n)
 {
+    if (n->hand_over->batch_count > 0)
+        settle_skipped(n);
     if (n->receiver.type->abandon != NULL)
         n->receiver.type->abandon(&n->receiver, &n->tick);
     if (n->hand_over->batch_count == 0) {
@@ -128,6 +137,7 @@ static void abandon_tick(struct receiver_node *n)
 static void finish_tick(struct receiver_node *n)
 {
     int64_t tick_ns = n->tick.time_ns;
+    settle_skipped(n);
     n->counters.ticks_emitted++;
     n->counters.ticks_repeated += tick_ns <= n->progress.schedule.repeat_ns;
     if (tick_ns > n->progress.enqueued_ns)

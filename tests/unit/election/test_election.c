@@ -584,7 +584,8 @@ static void test_late_answer_of_a_claim_whose_lease_was_deleted(void **state)
     (void)state;
     struct election m;
     start_watching(&m);
-    struct election_lease released = {.uid = 1, .version = 10, .duration_ns = SECOND, .released = true};
+    struct election_lease released = {
+        .uid = 1, .version = 10, .duration_ns = SECOND, .released = true};
     assert_int_equal(sees(&m, released, START).call, CALL_CLAIM);
     struct election_event deleted = {.kind = EVENT_DELETED, .lease = lease_of(HOLDER_ME, 12)};
     feed(&m, deleted, START + MS);
@@ -602,14 +603,17 @@ static void test_yield_whose_read_shows_the_next_leader(void **state)
     lead(&m);
     int64_t now_ns = START + 5 * SECOND - MS;
     assert_int_equal(step(&m, EVENT_YIELD, now_ns).call, CALL_RELEASE);
-    assert_int_equal(done(&m, CALL_UNKNOWN, lease_of(HOLDER_NONE, 0), now_ns + SECOND).call, CALL_GET);
-    struct election_actions out = done(&m, CALL_OK, lease_of(HOLDER_OTHER, 12), now_ns + SECOND + MS);
+    assert_int_equal(done(&m, CALL_UNKNOWN, lease_of(HOLDER_NONE, 0), now_ns + SECOND).call,
+                     CALL_GET);
+    struct election_actions out =
+        done(&m, CALL_OK, lease_of(HOLDER_OTHER, 12), now_ns + SECOND + MS);
     assert_int_equal(m.state, ELECTION_FOLLOWING);
     assert_false(has(&out, REPORT_RELEASE_FAILED)); /* nobody has to wait for it to expire */
     assert_true(has(&out, REPORT_FOLLOWING));
     assert_int_equal(out.call, CALL_GET); /* once more */
     done(&m, CALL_OK, lease_of(HOLDER_OTHER, 12), now_ns + SECOND + 2 * MS);
-    struct election_lease released = {.uid = 1, .version = 13, .duration_ns = SECOND, .released = true};
+    struct election_lease released = {
+        .uid = 1, .version = 13, .duration_ns = SECOND, .released = true};
     assert_int_equal(sees(&m, released, now_ns + 3 * SECOND).call, CALL_CLAIM);
 }
 
@@ -623,7 +627,8 @@ static void test_patience_has_an_end(void **state)
         lead(&m);
         int64_t now_ns = START + 5 * SECOND;
         assert_int_equal(step(&m, EVENT_TIMER, now_ns).call, CALL_RENEW);
-        struct election_event refused = {.kind = EVENT_CALL_DONE, .outcome = CALL_REFUSED, .retry_after_ns = asked_ns[i]};
+        struct election_event refused = {
+            .kind = EVENT_CALL_DONE, .outcome = CALL_REFUSED, .retry_after_ns = asked_ns[i]};
         feed(&m, refused, now_ns);
         assert_in_range(m.act_at_ns, now_ns, now_ns + 60 * SECOND);
     }

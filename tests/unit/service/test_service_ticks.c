@@ -436,6 +436,36 @@ static void test_the_gate_closes_within_a_tick(void **state)
     assert_int_equal(world_end(w), 0);
 }
 
+/* The gate closes within a tick that came late and replaced two others: it is begun again when the gate opens, and the two are still
+ * two. */
+static void test_skipped_ticks_are_counted_once(void **state)
+{
+    (void)state;
+    struct world *w = begin(YAML_GATED);
+    struct elector *e = gate_elector = world_elector(w, "l");
+    fake_elector_lead(e, INHERIT_NONE, 0);
+    world_run(w, 100 * MS);
+    assert_int_equal(fake("sink")->seen_count, 1);
+    int64_t first = tick_schedule_after(
+        &(struct tick_schedule){.interval_ns = SECOND,
+                                .phase_ns = tick_phase(STR("uid-1"), STR("pull"), SECOND)},
+        BEGIN_NS);
+    fake("pull")->not_ready = true;
+    world_run(w, first + 2 * SECOND + 100 * MS - loop_wall_ns(w->loop));
+    fake("pull")->not_ready = false;
+    fake("pull")->during_collect = close_gate;
+    receiver_ready(CONTAINER_OF(fake("pull")->component, struct receiver, base));
+    world_run(w, 150 * MS);
+    assert_int_equal(fake("sink")->seen_count, 1);
+    fake("pull")->during_collect = NULL;
+    e->gate_open = true;
+    world_run(w, 200 * MS);
+    assert_int_equal(fake("sink")->seen_count, 2);
+    assert_int_equal(fake("sink")->seen[1].tick_ns, first + 2 * SECOND);
+    assert_int_equal(world_counters(w, "pull").ticks_skipped, 2);
+    assert_int_equal(world_end(w), 0);
+}
+
 static int collects_until_close;
 static void close_gate_at_second(struct receiver *r)
 {
@@ -594,6 +624,7 @@ int main(void)
         cmocka_unit_test(test_a_note_from_the_future_is_ignored),
         cmocka_unit_test(test_acknowledged_moves_in_order),
         cmocka_unit_test(test_the_gate_closes_within_a_tick),
+        cmocka_unit_test(test_skipped_ticks_are_counted_once),
         cmocka_unit_test(test_half_a_tick_is_not_repeated),
         cmocka_unit_test(test_push_positions),
         cmocka_unit_test(test_several_receivers_and_extensions),
