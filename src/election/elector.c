@@ -112,6 +112,11 @@ static void configure_both(struct elector *e, const struct elector_config *c)
     e->pair.crowd = c->crowd;
 }
 
+static bool has_identity(const struct elector *e, const struct elector_config *c)
+{
+    return c->identity.len == 0 || str_eq(e->identity, c->identity);
+}
+
 static bool same_settings(const struct elector *e, const struct elector_config *c)
 {
     return e->config.lease_duration_ns == c->lease_duration_ns &&
@@ -122,8 +127,7 @@ static bool same_settings(const struct elector *e, const struct elector_config *
            e->config.standby == c->standby && e->config.crowd == c->crowd &&
            e->config.keep_on_outage == c->keep_on_outage &&
            e->config.handover_wait_ns == c->handover_wait_ns && elector_dead_is_configured(e, c) &&
-           e->request_timeout_ns == request_timeout_ns(c) &&
-           (c->identity.len == 0 || str_eq(e->identity, c->identity));
+           e->request_timeout_ns == request_timeout_ns(c) && has_identity(e, c);
 }
 
 static void on_timer(void *arg)
@@ -219,6 +223,24 @@ static struct elector *elector_new(struct elector_set *set, struct elector_clien
     return e;
 }
 
+/* One that this configuration has, or one of an older configuration that can go on under its name. */
+static struct elector *find(const struct elector_set *set, const struct elector_client *client,
+                            const struct elector_config *config, str namespace, uint64_t generation)
+{
+    struct elector *older = NULL;
+    list_for_each (node, &set->electors) {
+        struct elector *e = CONTAINER_OF(node, struct elector, link);
+        if (e->client != client || !str_eq(e->name, config->lease_name) ||
+            !str_eq(e->namespace, namespace) || e->ref_count == 0)
+            continue;
+        if (e->generation == generation)
+            return e;
+        if (has_identity(e, config))
+            older = e;
+    }
+    return older;
+}
+
 struct elector *elector_get(struct elector_set *set, const struct elector_config *config,
                             uint64_t generation, struct err *err)
 {
@@ -233,31 +255,27 @@ struct elector *elector_get(struct elector_set *set, const struct elector_config
                      "name a namespace");
         return NULL;
     }
-    list_for_each (node, &set->electors) {
-        struct elector *e = CONTAINER_OF(node, struct elector, link);
-        if (e->client != client || !str_eq(e->name, config->lease_name) ||
-            !str_eq(e->namespace, namespace) || e->ref_count == 0)
-            continue;
-        if (e->generation == generation && !same_settings(e, config)) {
-            client_unref(client);
-            err_set(err,
-                    "another extension uses the Lease %.*s/%.*s with other durations, identity or "
-                    "options: give both the same",
-                    STR_ARG(namespace), STR_ARG(e->name));
-            return NULL;
-        }
-        if (e->generation != generation) {
-            configure_both(e, config);
-            elector_settle(e);
-        }
+    struct elector *e = find(set, client, config, namespace, generation);
+    if (e == NULL) {
+        e = elector_new(set, client, config, namespace);
         e->generation = generation;
-        e->ref_count++;
-        client_unref(client); /* the elector holds one of its own */
+        e->ref_count = 1;
         return e;
     }
-    struct elector *e = elector_new(set, client, config, namespace);
+    client_unref(client); /* the elector holds one of its own */
+    if (e->generation == generation && !same_settings(e, config)) {
+        err_set(err,
+                "another extension uses the Lease %.*s/%.*s with other durations, identity or "
+                "options: give both the same",
+                STR_ARG(namespace), STR_ARG(e->name));
+        return NULL;
+    }
+    if (e->generation != generation) {
+        configure_both(e, config);
+        elector_settle(e);
+    }
     e->generation = generation;
-    e->ref_count = 1;
+    e->ref_count++;
     return e;
 }
 

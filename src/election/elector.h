@@ -48,7 +48,7 @@ struct elector_config {
 struct elector;
 /* A new reference to the elector of that Lease; makes one if there is none (client included, nothing is sent). A Lease that
  * `generation` (a number for each loaded configuration) already uses with other settings is an error; an elector of an older
- * generation takes the new settings over. */
+ * generation takes the new settings over, unless they give it another identity: that is another candidate. */
 struct elector *elector_get(struct elector_set *set, const struct elector_config *config, uint64_t generation, struct err *err);
 /* Begins to campaign; harmless if it does. */
 void elector_start(struct elector *e);

@@ -425,6 +425,34 @@ static void test_a_reload_with_shorter_durations(void **state)
     end(w);
 }
 
+/* A candidate cannot change its name: another identity is another candidate, which two extensions of the new configuration share. */
+static void test_a_reload_with_another_identity(void **state)
+{
+    (void)state;
+    struct world *w = lead(settings());
+    struct elector_config config = settings();
+    config.identity = STR("you");
+    struct elector *other = get(w, config, 2);
+    assert_true(str_eqz(elector_identity(other), "you"));
+    assert_ptr_equal(get(w, config, 2), other);
+    struct err err;
+    config.identity = STR("me");
+    assert_null(elector_get(w->set, &config, 2, &err)); /* not both, on one Lease */
+    config.identity = STR_NONE;
+    assert_ptr_equal(get(w, config, 2), other);
+    for (int i = 0; i < 3; i++) {
+        elector_unref(other, on_gone, w);
+        fake_loop_run(w->loop, MS);
+        assert_true(w->done);
+        w->done = false;
+    }
+    assert_ptr_equal(get(w, settings(), 3), w->elector); /* the reload failed */
+    elector_unref(w->elector, on_gone, w);
+    fake_loop_run(w->loop, MS);
+    w->done = false;
+    end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -433,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_an_annotation_is_no_renewal),
         cmocka_unit_test(test_the_renew_deadline_stops_nothing_with_keep),
         cmocka_unit_test(test_a_reload_with_shorter_durations),
+        cmocka_unit_test(test_a_reload_with_another_identity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
