@@ -302,9 +302,33 @@ static void put_queues(struct metrics_page *p, const struct graph *g)
 
 /* ---- elections ---- */
 
+static bool is_leading(const struct elector *e)
+{
+    struct elector_stats stats;
+    elector_statistics(e, &stats);
+    return stats.leading;
+}
+
+static bool have_equal_labels(const struct elector *a, const struct elector *b)
+{
+    return str_eq(elector_lease_name(a), elector_lease_name(b)) &&
+           str_eq(elector_lease_namespace(a), elector_lease_namespace(b));
+}
+
+/* Into a list of pointers. Of two with equal labels (a reload changes the credentials or the identity, and the old one is not gone
+ * yet; or there are two servers) the one that leads. */
 static void collect_elector(void *arg, struct elector *e)
 {
-    buf_append(arg, &e, sizeof(struct elector *)); /* a list of pointers */
+    struct buf *list = arg;
+    struct elector **known = (struct elector **)(void *)list->data;
+    for (size_t i = 0; i < list->len / sizeof(struct elector *); i++) {
+        if (!have_equal_labels(known[i], e))
+            continue;
+        if (is_leading(e) && !is_leading(known[i]))
+            known[i] = e;
+        return;
+    }
+    buf_append(list, &e, sizeof(struct elector *));
 }
 
 static void put_election_times(struct metrics_page *p, int64_t now_ns,
@@ -420,6 +444,23 @@ struct old_row {
     uint64_t values[OLD_COUNT];
 };
 
+/* The elector of an extension that asks for the old metrics; NULL: it does not, or has given it up at a stop. */
+static const struct elector *old_elector(struct extension_node *n)
+{
+    struct extension *x = &n->extension;
+    bool asks = x->type->has_old_metrics != NULL && x->type->has_old_metrics(x);
+    return asks ? x->type->elector(x) : NULL;
+}
+
+/* Two extensions may share one. */
+static bool is_counted(const struct graph *g, size_t index, const struct elector *e)
+{
+    for (size_t i = 0; i < index; i++)
+        if (old_elector(&g->extensions[i]) == e)
+            return true;
+    return false;
+}
+
 static void add_old_row(struct old_row *rows, size_t *count, const struct elector *e)
 {
     struct elector_stats stats;
@@ -451,11 +492,8 @@ static void put_old_election_metrics(struct metrics_page *p, const struct graph 
     struct old_row *rows = mem_zalloc((g->extension_count + 1) * sizeof *rows);
     size_t count = 0;
     for (size_t i = 0; i < g->extension_count; i++) {
-        struct extension *x = &g->extensions[i].extension;
-        if (x->type->has_old_metrics == NULL || !x->type->has_old_metrics(x))
-            continue;
-        const struct elector *e = x->type->elector(x);
-        if (e != NULL) /* given up already at a stop */
+        const struct elector *e = old_elector(&g->extensions[i]);
+        if (e != NULL && !is_counted(g, i, e))
             add_old_row(rows, &count, e);
     }
     for (size_t which = 0; which < OLD_COUNT; which++) {

@@ -188,6 +188,56 @@ static void test_elections(void **state)
     assert_int_equal(world_end(w), 0);
 }
 
+static size_t count(const char *text, const char *part)
+{
+    size_t n = 0;
+    while ((text = strstr(text, part)) != NULL) {
+        text += strlen(part);
+        n++;
+    }
+    return n;
+}
+
+/* A reload that changes the credentials or the identity: until the old candidate is gone there are two for one Lease. A series may
+ * appear only once; it is that of the one that leads. */
+static void test_two_electors_of_one_lease(void **state)
+{
+    (void)state;
+    struct world *w = begin(YAML_GATED);
+    struct elector *e = world_elector(w, "l");
+    struct elector twin = {.set = e->set, .config = e->config};
+    list_init(&twin.users);
+    list_append(&world_electors(w)->electors, &twin.link);
+    for (int leads = 0; leads < 2; leads++) {
+        twin.leading = leads == 1;
+        char *text = page(DEFAULT);
+        assert_int_equal(count(text, "baton_leader_elector_is_leader{"), 1);
+        assert_int_equal(count(text, "baton_leader_elector_gate_open_seconds{"), 1);
+        assert_int_equal(count(text, "baton_leader_elector_role{"), 3);
+        assert_int_equal(count(text, "baton_leader_elector_last_renewal_age_seconds{"), leads);
+        mem_free(text);
+    }
+    list_remove(&twin.link);
+    assert_int_equal(world_end(w), 0);
+}
+
+/* Two extensions share the elector of their Lease: what it did counts once. */
+static void test_old_metrics_of_a_shared_elector(void **state)
+{
+    (void)state;
+    struct world *w =
+        begin("extensions: {elect: {lease: l, old_metrics: true}, elect/same: {lease: l, old_metrics: true}}\n"
+              "receivers: {pull: {k8s_leader_elector: elect}}\nexporters: {sink: {}}\n"
+              "service: {extensions: [elect, elect/same], pipelines: {metrics: {receivers: [pull], exporters: [sink]}}}\n");
+    fake_elector_lead(world_elector(w, "l"), INHERIT_NONE, 0);
+    world_run(w, SECOND);
+    char *text = page(DEFAULT);
+    expect(text, "otelcol_receiver_singleton_lease_acquired_total{lease=\"l\"} 1");
+    expect(text, "otelcol_receiver_singleton_lease_lost_total{lease=\"l\"} 1");
+    mem_free(text);
+    assert_int_equal(world_end(w), 0);
+}
+
 static void test_withheld_items_are_refused(void **state)
 {
     (void)state;
@@ -329,6 +379,8 @@ int main(void)
         cmocka_unit_test(test_watches_with_equal_labels_are_added_up),
         cmocka_unit_test(test_ticks_around_a_crash),
         cmocka_unit_test(test_elections),
+        cmocka_unit_test(test_two_electors_of_one_lease),
+        cmocka_unit_test(test_old_metrics_of_a_shared_elector),
         cmocka_unit_test(test_withheld_items_are_refused),
         cmocka_unit_test(test_shapes_of_two_readers),
         cmocka_unit_test(test_level_none),
