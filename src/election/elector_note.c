@@ -65,7 +65,7 @@ void elector_inherit(struct elector *e, bool reopened)
     } else {
         e->inheritance = p->released ? INHERIT_RELEASED : INHERIT_EXPIRED;
         note_clear(&e->note);
-        for (size_t i = 0; i < p->note.receiver_count; i++)
+        for (size_t i = p->note.receiver_count; i-- > 0;) /* in the same order */
             note_put(&e->note, p->note.receivers[i].id, &p->note.receivers[i].entry);
     }
     e->has_noted = e->inheritance == INHERIT_OWN;

@@ -48,22 +48,36 @@ static struct note_receiver *note_add(struct note *n)
     return r;
 }
 
+/* Each batch may have another position, for as long as a term lasts: it takes the place of the one before. */
+static str keep_position(struct note *n, struct note_receiver *r, str position)
+{
+    enum { ROOM_BYTES_MIN = 64 };
+    if (position.len == 0)
+        return STR_NONE;
+    if (position.len > r->room_bytes) {
+        size_t bytes = r->room_bytes == 0 ? ROOM_BYTES_MIN : r->room_bytes;
+        while (bytes < position.len)
+            bytes *= 2;
+        r->room = arena_alloc(&n->arena, bytes);
+        r->room_bytes = bytes;
+    }
+    memmove(r->room, position.data, position.len);
+    return str_make(r->room, position.len);
+}
+
 void note_put(struct note *n, str receiver_id, const struct note_entry *entry)
 {
-    struct note_receiver *r = NULL;
-    for (size_t i = 0; i < n->receiver_count && r == NULL; i++) {
-        if (str_eq(n->receivers[i].id, receiver_id))
-            r = &n->receivers[i];
-    }
-    if (r == NULL) {
-        r = note_add(n);
-        r->id = arena_str(&n->arena, receiver_id);
-    }
-    str position = r->entry.position;
-    r->entry = *entry;
-    /* Positions change seldom; an equal one is not copied again, so that the arena does not grow with every tick. */
-    r->entry.position =
-        str_eq(position, entry->position) ? position : arena_str(&n->arena, entry->position);
+    size_t at = 0;
+    while (at < n->receiver_count && !str_eq(n->receivers[at].id, receiver_id))
+        at++;
+    if (at == n->receiver_count)
+        note_add(n)->id = arena_str(&n->arena, receiver_id);
+    struct note_receiver r = n->receivers[at];
+    r.entry = *entry;
+    r.entry.position = keep_position(n, &r, entry->position);
+    /* To the front: what has been silent for longest, since it is gone perhaps, is left out first when all is full. */
+    memmove(n->receivers + 1, n->receivers, at * sizeof r);
+    n->receivers[0] = r;
 }
 
 static void write_receiver(struct json_writer *w, const struct note_receiver *r)

@@ -24,12 +24,14 @@
 struct note_receiver {
     str id;
     struct note_entry entry;
+    char *room; /* in the arena, for the position of a receiver that was put */
+    size_t room_bytes;
 };
 struct note {
     struct arena arena;
     str lease_uid;
     int32_t transitions;
-    struct note_receiver *receivers;
+    struct note_receiver *receivers; /* the one that was put last comes first */
     size_t receiver_count, receiver_cap;
 };
 void note_init(struct note *n);
@@ -39,7 +41,8 @@ void note_clear(struct note *n);
 /* Adds or replaces; texts are copied. */
 void note_put(struct note *n, str receiver_id, const struct note_entry *entry);
 const struct note_entry *note_find(const struct note *n, str receiver_id);
-/* Appends the text; receivers that do not fit into LIMIT_NOTE_BYTES are left out: their number is returned. */
+/* Appends the text; receivers that do not fit into LIMIT_NOTE_BYTES, those that were put longest ago, are left out: their number is
+ * returned. */
 size_t note_print(struct buf *out, const struct note *n);
 /* False (and empty) if it is malformed or of another version; err says why. */
 NODISCARD bool note_parse(struct note *n, str text, struct err *err);

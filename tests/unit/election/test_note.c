@@ -77,6 +77,51 @@ static void test_full_note_leaves_receivers_out_and_says_so(void **state)
     note_deinit(&back);
 }
 
+/* Each batch has another position, for as long as a term lasts. */
+static void test_new_positions_take_the_place_of_old_ones(void **state)
+{
+    (void)state;
+    struct note n;
+    char text[LIMIT_POSITION_BYTES + 1];
+    note_init(&n);
+    for (int i = 0; i < 10000; i++) {
+        int len = snprintf(text, sizeof text, "%0*d", 10 + i % 500, i);
+        note_put(&n, STR("k8s_cluster"),
+                 &(struct note_entry){.position = str_make(text, (size_t)len)});
+        assert_true(
+            str_eq(note_find(&n, STR("k8s_cluster"))->position, str_make(text, (size_t)len)));
+    }
+    assert_true(n.arena.used_bytes < 4 * LIMIT_POSITION_BYTES);
+    note_deinit(&n);
+}
+
+/* Receivers that are gone, by reloads, or from terms before, do not push out of a full note those that work. */
+static void test_full_note_keeps_who_said_something_last(void **state)
+{
+    (void)state;
+    struct note n, back;
+    struct buf text;
+    struct err err;
+    char id[32];
+    note_init(&n);
+    note_init(&back);
+    for (int i = 0; i < 200; i++) {
+        int len = snprintf(id, sizeof id, "dummy/%d", i);
+        note_put(&n, str_make(id, (size_t)len),
+                 &(struct note_entry){.interval_ns = 1, .enqueued_ns = 1795409504632842276});
+    }
+    note_put(&n, STR("dummy/7"), &(struct note_entry){.interval_ns = 7});
+    buf_init(&text, 64 * KIB);
+    assert_true(note_print(&text, &n) > 0);
+    assert_true(note_parse(&back, buf_view(&text), &err));
+    assert_non_null(note_find(&back, STR("dummy/199")));
+    assert_int_equal(note_find(&back, STR("dummy/7"))->interval_ns, 7);
+    assert_null(note_find(&back, STR("dummy/0")));
+    buf_deinit(&text);
+    note_deinit(&n);
+    note_deinit(&back);
+}
+
 static void test_positions_do_not_grow_the_note_in_memory(void **state)
 {
     (void)state;
@@ -147,6 +192,8 @@ int main(void)
         cmocka_unit_test(test_written_note_comes_back),
         cmocka_unit_test(test_full_note_leaves_receivers_out_and_says_so),
         cmocka_unit_test(test_positions_do_not_grow_the_note_in_memory),
+        cmocka_unit_test(test_new_positions_take_the_place_of_old_ones),
+        cmocka_unit_test(test_full_note_keeps_who_said_something_last),
         cmocka_unit_test(test_broken_notes_are_refused_whole),
         cmocka_unit_test(test_odd_members_are_passed_over),
     };
