@@ -63,6 +63,22 @@ static const char *inheritance_name(enum inheritance inheritance)
     return names[inheritance];
 }
 
+/* There is a note, and the schedule cannot go on by it. */
+static void log_afresh(const struct receiver_node *n, enum inheritance found,
+                       const struct note_entry *entry, int64_t interval_ns)
+{
+    const struct logger *logger = &n->receiver.base.logger;
+    if (entry->enqueued_ns == 0 && entry->position.len > 0)
+        return; /* it came to no tick, and is good for the position */
+    if (found == INHERIT_OWN && entry->interval_ns != interval_ns) /* a reload */
+        log_info(logger, "Another interval than before: starting afresh",
+                 F_INT("interval_ns", interval_ns), F_INT("before_ns", entry->interval_ns));
+    else
+        log_warn(
+            logger, "The previous leader's note on this receiver cannot be used; starting afresh",
+            F_INT("last_tick_ns", entry->enqueued_ns), F_INT("interval_ns", entry->interval_ns));
+}
+
 /* The schedule by the predecessor's note; `*maybe_sent` as in tick_schedule_inherit. */
 static void inherit_schedule(struct receiver_node *n, int64_t interval_ns, int64_t now_ns)
 {
@@ -76,9 +92,7 @@ static void inherit_schedule(struct receiver_node *n, int64_t interval_ns, int64
     enum inheritance taken = tick_schedule_inherit(&p->schedule, interval_ns, phase_ns, found,
                                                    &entry, gate_closed_ns, now_ns, &maybe_sent);
     if (found != INHERIT_NONE && taken == INHERIT_NONE)
-        log_warn(&r->base.logger,
-                 "The previous leader's note on this receiver cannot be used; starting afresh",
-                 F_INT("last_tick_ns", entry.enqueued_ns), F_INT("interval_ns", entry.interval_ns));
+        log_afresh(n, found, &entry, interval_ns);
     p->enqueued_ns = taken == INHERIT_NONE ? 0 : entry.enqueued_ns;
     p->acknowledged_ns = taken == INHERIT_NONE ? 0 : entry.acknowledged_ns;
     if (taken == INHERIT_EXPIRED && n->options != NULL && n->options->repeats_after_crash) {

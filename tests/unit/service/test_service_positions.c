@@ -23,6 +23,7 @@ static void test_a_slow_tick_does_not_hold_positions_up(void **state)
     fake("sink/m")->hold = true;
     fake_elector_lead(e, INHERIT_EXPIRED, 0);
     assert_string_equal(fake("both")->position, "rv 7");
+    assert_false(world_logged(w, "note on this receiver cannot be used")); /* it names no tick */
     world_run(w, 2 * SECOND);
     assert_true(fake("sink/m")->held_count > 0);
     assert_true(fake_push(fake("both"), "rv 8"));

@@ -186,6 +186,26 @@ static void test_a_graph_that_does_not_start_ends_the_program(void **state)
     assert_int_equal(world_end(w), 1);
 }
 
+static void test_another_interval_begins_afresh(void **state)
+{
+    (void)state;
+    struct world *w = begin(YAML_GATED);
+    fake_elector_lead(world_elector(w, "l"), INHERIT_OWN, 0);
+    world_run(w, 3 * SECOND);
+    size_t before = fake("sink")->seen_count;
+    world_rewrite(w, "extensions: {elect: {lease: l}}\n"
+                     "receivers: {pull: {k8s_leader_elector: elect, interval: 2s}}\nexporters: {sink: {}}\n"
+                     "service: {extensions: [elect], pipelines: {metrics: {receivers: [pull], exporters: [sink]}}}\n");
+    struct elector *e = world_elector(w, "l");
+    fake_elector_inherit(e, "pull", fake_elector_written(e, "pull")->entry);
+    service_reload(w->service);
+    world_run(w, SECOND);
+    assert_int_equal(fake("sink")->seen_count, before + 1);
+    assert_true(world_logged(w, "Another interval than before: starting afresh"));
+    assert_false(world_logged(w, "The previous leader's note"));
+    assert_int_equal(world_end(w), 0);
+}
+
 static void test_reloads_during_a_reload_are_one_more(void **state)
 {
     (void)state;
@@ -461,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_a_bad_configuration_changes_nothing),
         cmocka_unit_test(test_a_graph_that_cannot_be_built_changes_nothing),
         cmocka_unit_test(test_a_graph_that_does_not_start_ends_the_program),
+        cmocka_unit_test(test_another_interval_begins_afresh),
         cmocka_unit_test(test_reloads_during_a_reload_are_one_more),
         cmocka_unit_test(test_a_stop_during_a_reload),
         cmocka_unit_test(test_a_stop_during_a_reload_releases_before_the_drain),
