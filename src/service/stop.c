@@ -142,7 +142,10 @@ static void enter_quiesce(struct service *s)
     s->drains_unfinished += unfinished;
     if (unfinished)
         log_warn(&s->logger,
-                 "Not everything was acknowledged in time; letting go of leadership all the same",
+                 s->ending
+                     ? "Not everything was acknowledged in time; letting go of leadership all the "
+                       "same"
+                     : "Not everything was acknowledged in time; changing over all the same",
                  F_INT("waited_ms", LIMIT_STOP_ACKNOWLEDGE_MS));
     for (size_t i = 0; i < g->receiver_count; i++)
         if (g->receivers[i].gated)

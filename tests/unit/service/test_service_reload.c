@@ -186,6 +186,23 @@ static void test_a_graph_that_does_not_start_ends_the_program(void **state)
     assert_int_equal(world_end(w), 1);
 }
 
+static void test_a_reload_behind_a_slow_backend_lets_nothing_go(void **state)
+{
+    (void)state;
+    struct world *w = begin(YAML_GATED);
+    fake_elector_lead(world_elector(w, "l"), INHERIT_NONE, 0);
+    fake("sink")->hold = true;
+    world_run(w, SECOND);
+    service_reload(w->service);
+    world_run(w, SECOND);
+    assert_true(world_logged(w, "Not everything was acknowledged in time; changing over all the same"));
+    assert_false(world_logged(w, "letting go of leadership"));
+    assert_int_equal(world_electors(w)->release_count, 0);
+    fake("sink")->hold = false;
+    fake_settle(fake("sink"), OUTCOME_SENT);
+    assert_int_equal(world_end(w), 0);
+}
+
 static void test_another_interval_begins_afresh(void **state)
 {
     (void)state;
@@ -481,6 +498,7 @@ int main(void)
         cmocka_unit_test(test_a_bad_configuration_changes_nothing),
         cmocka_unit_test(test_a_graph_that_cannot_be_built_changes_nothing),
         cmocka_unit_test(test_a_graph_that_does_not_start_ends_the_program),
+        cmocka_unit_test(test_a_reload_behind_a_slow_backend_lets_nothing_go),
         cmocka_unit_test(test_another_interval_begins_afresh),
         cmocka_unit_test(test_reloads_during_a_reload_are_one_more),
         cmocka_unit_test(test_a_stop_during_a_reload),
