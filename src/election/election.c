@@ -315,12 +315,17 @@ static void write_succeeded(struct election *m, const struct election_lease *lea
     m->gate_reported_open = true;
 }
 
+/* The watch has shown a Lease while the read was under way: that there is none may be from before. */
+static bool is_late_not_found(const struct election *m)
+{
+    return m->seen && m->present && m->lease.version > m->call_version;
+}
+
 static void get_done(struct election *m, const struct election_event *event, int64_t now_ns,
                      struct election_actions *out)
 {
     if (event->outcome == CALL_NOT_FOUND) {
-        bool overtaken = m->seen && m->present && m->lease.version > m->call_version;
-        if (!overtaken)
+        if (!is_late_not_found(m))
             observe_absent(m, now_ns, out);
         else if (m->state == ELECTION_LEARNING || m->state == ELECTION_FOLLOWING)
             follow(m, now_ns, out); /* it was made after the server had looked */
@@ -457,15 +462,18 @@ static void release_done(struct election *m, enum election_call call,
             finish_yield(m, false, now_ns, out);
         return;
     }
-    if (event->outcome == CALL_OK) { /* a renewal or a read that was under way */
-        learn_answer(m, &event->lease, now_ns, out);
+    bool found_nothing = call == CALL_GET && event->outcome == CALL_NOT_FOUND;
+    bool is_late = found_nothing && is_late_not_found(m);
+    if (event->outcome == CALL_OK || is_late) { /* a renewal or a read that was under way */
+        if (!is_late)
+            learn_answer(m, &event->lease, now_ns, out);
         if (m->lease.holder == HOLDER_ME)
             start_call(m, CALL_RELEASE, now_ns, out);
         else /* a release whose answer was lost stands */
             finish_release(m, m->lease.released, now_ns, out);
         return;
     }
-    if (call == CALL_GET && event->outcome == CALL_NOT_FOUND) { /* there is nothing to release */
+    if (found_nothing) { /* there is nothing to release */
         m->present = false;
         m->absent_ns = now_ns;
         m->promised_ns = max_i64(m->promised_ns, now_ns + m->config.duration_ns);

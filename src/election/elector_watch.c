@@ -163,6 +163,18 @@ static void on_lease(struct elector *e, const struct lease *lease, enum election
     elector_step(e, &event);
 }
 
+/* The initial state has no Lease. It is of the bookmark's version, and may be of before an answer that was here sooner. */
+static void on_absent(struct elector *e, const struct lease *bookmark)
+{
+    uint64_t version;
+    bool is_old = e->current_present && str_to_u64(bookmark->resource_version, &version) &&
+                  version < e->current_version;
+    if (is_old || e->call != NULL) /* the answer to the call decides */
+        return;
+    e->current_present = false;
+    elector_step_kind(e, EVENT_ABSENT);
+}
+
 static void on_watch_event(void *arg, enum lease_event kind, const struct lease *lease,
                            const struct kube_result *result)
 {
@@ -182,10 +194,8 @@ static void on_watch_event(void *arg, enum lease_event kind, const struct lease 
         on_lease(e, lease, EVENT_DELETED);
         break;
     case LEASE_SYNCED:
-        if (!e->watch_saw_lease && e->call == NULL) {
-            e->current_present = false;
-            elector_step_kind(e, EVENT_ABSENT);
-        }
+        if (!e->watch_saw_lease)
+            on_absent(e, lease);
         break;
     case LEASE_BOOKMARK:
         break;

@@ -47,7 +47,7 @@ enum lease_event {
     LEASE_OPENED,   /* the stream stands (HTTP 200) */
     LEASE_SEEN,     /* ADDED or MODIFIED */
     LEASE_DELETED,
-    LEASE_SYNCED,   /* end of the initial events: no LEASE_SEEN before it means that there is no Lease */
+    LEASE_SYNCED,   /* end of the initial events, which are of its resource_version: no LEASE_SEEN before it means that there is no Lease */
     LEASE_BOOKMARK,
     LEASE_ENDED,    /* the stream is over; `result` says why (status 200: normal end, or an ERROR event: status and reason of it) */
 };

@@ -540,7 +540,7 @@ inline release_done(i, call_before, ending)
     :: (call_before == CLAIM || call_before == CREATE) &&
        (ending == E_CONFLICT || ending == E_REFUSED || ending == E_FORBIDDEN) ->
         finish_release(i, 0) /* nothing of ours is there */
-    :: ending == E_GOT_ABSENT ->
+    :: ending == E_GOT_ABSENT && !IS_LATE_NOT_FOUND(i) ->
         m[i].present = 0;
         m[i].promised_in = D;
         finish_release(i, 1)
@@ -549,6 +549,12 @@ inline release_done(i, call_before, ending)
         :: VERSION(m[i].answer) > VERSION(m[i].known) -> learn(i, m[i].answer, m[i].answer_reference)
         :: else
         fi;
+        end_call(i);
+        if
+        :: HOLDER(m[i].known) == ME(i) -> start_call(i, RELEASE)
+        :: else -> finish_release(i, (HOLDER(m[i].known) == 0 && FORM(m[i].known) == RELEASED))
+        fi
+    :: ending == E_GOT_ABSENT && IS_LATE_NOT_FOUND(i) -> /* it was made after the server had looked */
         end_call(i);
         if
         :: HOLDER(m[i].known) == ME(i) -> start_call(i, RELEASE)

@@ -617,6 +617,23 @@ static void test_yield_whose_read_shows_the_next_leader(void **state)
     assert_int_equal(sees(&m, released, now_ns + 3 * SECOND).call, CALL_CLAIM);
 }
 
+/* Its server looked before the next leader made the Lease, which the watch has shown meanwhile. */
+static void test_yield_whose_read_found_nothing_too_early(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    int64_t now_ns = START + 5 * SECOND - MS;
+    assert_int_equal(step(&m, EVENT_YIELD, now_ns).call, CALL_RELEASE);
+    assert_int_equal(done(&m, CALL_UNKNOWN, lease_of(HOLDER_NONE, 0), now_ns).call, CALL_GET);
+    sees(&m, lease_of(HOLDER_OTHER, 15), now_ns + MS);
+    struct election_actions out =
+        done(&m, CALL_NOT_FOUND, lease_of(HOLDER_NONE, 0), now_ns + 2 * MS);
+    assert_int_equal(m.state, ELECTION_FOLLOWING);
+    assert_true(m.present);
+    assert_false(has(&out, REPORT_RELEASED));
+}
+
 /* Whoever asks for patience, a proxy perhaps, does not keep a candidate away for long. */
 static void test_patience_has_an_end(void **state)
 {
@@ -676,6 +693,7 @@ int main(void)
         cmocka_unit_test(test_release_behind_a_late_answer_clears_nobody_else),
         cmocka_unit_test(test_late_answer_brings_no_deleted_lease_back),
         cmocka_unit_test(test_patience_has_an_end),
+        cmocka_unit_test(test_yield_whose_read_found_nothing_too_early),
         cmocka_unit_test(test_late_answer_of_a_claim_whose_lease_was_deleted),
         cmocka_unit_test(test_yield_whose_read_shows_the_next_leader),
     };

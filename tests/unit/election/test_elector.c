@@ -232,6 +232,16 @@ static void watch_says(enum lease_event event)
     watch->on_event(watch->arg, event, NULL, NULL);
 }
 
+/* The end of the initial state, which is of that version. */
+static void watch_is_synced(const char *version)
+{
+    struct lease lease;
+    lease_init(&lease);
+    lease.resource_version = str_from(version);
+    watch->on_event(watch->arg, LEASE_SYNCED, &lease, NULL);
+    lease_deinit(&lease);
+}
+
 static bool sends(const char *method)
 {
     return call != NULL && strcmp(call->method, method) == 0;
@@ -259,7 +269,7 @@ static struct world *lead(struct elector_config config)
     w->elector = get(w, config, 1);
     elector_start(w->elector);
     watch_says(LEASE_OPENED);
-    watch_says(LEASE_SYNCED);
+    watch_is_synced("9");
     assert_true(sends("POST"));
     execute("10");
     answer(201, record);
@@ -307,7 +317,7 @@ static void test_late_read_brings_no_deleted_lease_back(void **state)
     fake_loop_run(w->loop, MS); /* the watch was begun anew */
     watch_says(LEASE_OPENED);
     watch_shows(LEASE_SEEN, NULL);
-    watch_says(LEASE_SYNCED);
+    watch_is_synced("11");
     watch_shows(LEASE_DELETED, "12");
     answer(200, record);
     assert_true(sends("POST"));
@@ -332,6 +342,27 @@ static void test_a_missing_permission_is_no_success(void **state)
     fake_loop_run(w->loop, 5 * SECOND);
     answer(409, "");
     assert_true(logged(w, "Calls for the Lease succeed again"));
+    end(w);
+}
+
+/* The watch's initial state, in which there was no Lease, is of before its creation and comes after the creation's answer. */
+static void test_a_late_initial_state_deletes_nothing(void **state)
+{
+    (void)state;
+    struct world *w = lead(settings());
+    fake_loop_run(w->loop, 5 * SECOND);
+    execute("11");
+    no_answer(); /* the watch is begun anew */
+    answer(200, record);
+    fake_loop_run(w->loop, MS);
+    assert_null(call);
+    watch_says(LEASE_OPENED);
+    watch_is_synced("9");
+    assert_null(call);
+    assert_false(logged(w, "The Lease was deleted"));
+    watch_is_synced("12"); /* and this one is news */
+    assert_true(sends("POST"));
+    assert_true(logged(w, "The Lease was deleted"));
     end(w);
 }
 
@@ -457,6 +488,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_late_read_brings_no_deleted_lease_back),
+        cmocka_unit_test(test_a_late_initial_state_deletes_nothing),
         cmocka_unit_test(test_a_missing_permission_is_no_success),
         cmocka_unit_test(test_an_annotation_is_no_renewal),
         cmocka_unit_test(test_the_renew_deadline_stops_nothing_with_keep),
