@@ -721,11 +721,22 @@ static void move(void *arg)
     exchange_start(w, x, (struct http_request){.url = str_from(x->header), .stream = true}, true);
 }
 
+/* libcurl gives a request up that was refused five times; a watch is sent again then. */
+static void send_again(struct exchange *x)
+{
+    assert_int_equal(x->outcome, HTTP_BROKEN);
+    x->done_count = 0;
+    exchange_start(
+        x->world, x,
+        (struct http_request){.url = str_from(x->header), .stream = true, .on_leave = move}, true);
+}
+
 static void streams_start(struct world *w, const struct peer *p, struct exchange *xs, int count,
                           int *moved_count)
 {
     for (int i = 0; i < count; i++) {
         xs[i].user = moved_count;
+        xs[i].in_done = send_again;
         (void)snprintf(xs[i].header, sizeof(xs[i].header), "%.*s", STR_ARG(url_of(p, "/x")));
         exchange_start(
             w, &xs[i],
