@@ -276,7 +276,7 @@ static void write_succeeded(struct election *m, const struct election_lease *lea
     bool was_open = m->gate_reported_open;
     bool was_leading = m->state == ELECTION_LEADING;
     int64_t sent_ns = m->call_sent_ns;
-    m->deadline_reported = false;
+    m->deadline_reported = m->blind = false;
     m->unanswered_ns = 0;
     /* The watch may have shown a newer version before this answer came. */
     bool overtaken = m->seen && m->present && m->lease.version > lease->version;
@@ -324,6 +324,7 @@ static bool is_late_not_found(const struct election *m)
 static void get_done(struct election *m, const struct election_event *event, int64_t now_ns,
                      struct election_actions *out)
 {
+    m->blind = false;
     if (event->outcome == CALL_NOT_FOUND) {
         if (!is_late_not_found(m))
             observe_absent(m, now_ns, out);
@@ -386,6 +387,7 @@ static void call_failed(struct election *m, enum election_call call,
     }
     if (m->state == ELECTION_LEADING) {
         bool read_first = may_stand && call != CALL_GET;
+        m->blind |= call == CALL_GET && event->outcome == CALL_FORBIDDEN;
         act_later(m,
                   read_first   ? CALL_GET
                   : m->present ? CALL_RENEW
@@ -620,7 +622,7 @@ static int64_t keep_step_ns(const struct election *m)
 static void keep_open(struct election *m, int64_t now_ns, struct election_actions *out)
 {
     bool open = m->state == ELECTION_LEADING && m->gate_reported_open && now_ns < m->gate_ns;
-    if (!m->config.keep || !open || m->gate_ns - now_ns > keep_step_ns(m) / 2)
+    if (!m->config.keep || m->blind || !open || m->gate_ns - now_ns > keep_step_ns(m) / 2)
         return;
     m->gate_ns = now_ns + keep_step_ns(m);
     if (!m->kept)
@@ -685,7 +687,7 @@ static int64_t next_wake_ns(const struct election *m)
         return wake_ns;
     if (m->gate_reported_open)
         wake_ns = min_i64(wake_ns, m->gate_ns);
-    if (m->gate_reported_open && m->config.keep)
+    if (m->gate_reported_open && m->config.keep && !m->blind)
         wake_ns = min_i64(wake_ns, m->gate_ns - keep_step_ns(m) / 2);
     if (m->state == ELECTION_LEADING && !m->deadline_reported)
         wake_ns = min_i64(wake_ns, m->renewed_ns + m->config.renew_deadline_ns);

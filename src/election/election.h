@@ -156,6 +156,7 @@ struct election {
     int64_t gate_ns;          /* 0: closed */
     int64_t lease_gate_ns;    /* without what `keep` has added */
     bool kept;                /* it has added something since the last success */
+    bool blind;               /* a write was overtaken, or may stand, and the read that would tell is forbidden: `keep` adds no more */
     bool gate_reported_open;
 
     int64_t claim_at_ns;      /* FOLLOWING: INT64_MAX while nothing is known to wait for */

@@ -105,7 +105,8 @@ static void check_loss(struct world *w, struct replica *r, const struct elector 
         return;
     r->lost_seen = e->terms_lost;
     world_trace(w, "p%" PRIu64 " has lost its term", r->process);
-    if (!check_is_excused(w, EXCUSED_ALL, w->now_ns - 5 * SECOND, w->now_ns))
+    bool may_not_know = w->settings->keeps && w->leases_denied_until_ns > w->now_ns;
+    if (!may_not_know && !check_is_excused(w, EXCUSED_ALL, w->now_ns - 5 * SECOND, w->now_ns))
         world_fail(w, "p%" PRIu64 " has lost its term for no reason", r->process);
 }
 

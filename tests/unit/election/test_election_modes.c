@@ -639,6 +639,35 @@ static void test_keep_ends_when_the_lease_is_gone(void **state)
     assert_int_equal(out.call, CALL_NONE);
 }
 
+/* The server answers: the record is not the one that we know. Whose it is we may not read, so somebody else may lead. */
+static void test_keep_ends_when_a_conflict_may_not_be_read(void **state)
+{
+    (void)state;
+    struct election m;
+    lead_and_keep(&m);
+    int64_t now_ns = START + 5 * SECOND;
+    assert_int_equal(step(&m, EVENT_TIMER, now_ns).call, CALL_RENEW);
+    assert_int_equal(done(&m, CALL_CONFLICT, nothing, now_ns + MS).call, CALL_GET);
+    struct election_actions out = done(&m, CALL_FORBIDDEN, nothing, now_ns + 2 * MS);
+    bool is_closed = false;
+    while (!is_closed && out.wake_ns < START + 60 * SECOND) {
+        now_ns = out.wake_ns;
+        out = step(&m, EVENT_TIMER, now_ns);
+        is_closed = has(&out, REPORT_LOST_GATE);
+        if (out.call == CALL_RENEW)
+            out = done(&m, CALL_CONFLICT, nothing, now_ns);
+        if (out.call == CALL_GET)
+            out = done(&m, CALL_FORBIDDEN, nothing, now_ns);
+    }
+    assert_true(is_closed);
+    assert_int_equal(now_ns, START + 14 * SECOND); /* as without `keep` */
+    assert_false(election_may_act(&m, now_ns));
+    /* The permission is there again, and so is what was kept. */
+    m.call = CALL_RENEW;
+    done(&m, CALL_OK, lease_of(HOLDER_ME, 20), START + 30 * SECOND);
+    assert_false(m.blind);
+}
+
 /* Paused while nobody answered: closed when it wakes, until the server has answered. */
 static void test_keep_does_not_survive_a_pause(void **state)
 {
@@ -717,6 +746,7 @@ int main(void)
         cmocka_unit_test(test_keep_goes_on_while_nobody_answers),
         cmocka_unit_test(test_keep_ends_with_a_foreign_holder),
         cmocka_unit_test(test_keep_ends_when_the_lease_is_gone),
+        cmocka_unit_test(test_keep_ends_when_a_conflict_may_not_be_read),
         cmocka_unit_test(test_keep_does_not_survive_a_pause),
         cmocka_unit_test(test_without_keep_the_gate_closes),
     };
