@@ -403,6 +403,11 @@ struct object *store_walk_next(const struct store *s, struct store_walk *walk)
     return o;
 }
 
+bool store_is_settled(const struct store *s, const struct object *o)
+{
+    return s->list_clock == 0 || s->births[s->slots[find_slot(s, o->uid)] - 1] < s->list_clock;
+}
+
 size_t store_bytes(const struct store *s)
 {
     size_t place_bytes = sizeof *s->places + sizeof *s->generations + sizeof *s->births;

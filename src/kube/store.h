@@ -59,6 +59,9 @@ struct store_walk {
 struct store_walk store_walk_begin(struct store *s);
 struct object *store_walk_next(const struct store *s, struct store_walk *walk);
 
+/* False: this object of the store came with a list that is not swept yet, and may be there beside the one that it replaces. */
+bool store_is_settled(const struct store *s, const struct object *o);
+
 /* Keeps an index of objects by a number (0: in no group). A store has one: asked for again, it must be by the same function. Cheapest
  * before the first object. */
 void store_group_by(struct store *s, uint64_t (*group_of)(const struct object *o));

@@ -4,7 +4,8 @@
  *
  * Endpoints of all its slices are added up by address type and zone, and give three points each:
  * ready, serving, terminating. Slices are found by an index of their store: the group of a slice
- * is the number of its namespace and service name, both atoms.
+ * is the number of its namespace and service name, both atoms. A slice that a list has just brought
+ * waits until what the list has not is gone: else endpoints of one that was made again count twice.
  *
  * Specification: k8s_cluster, table of metrics (k8s.service.*).
  */
@@ -76,7 +77,8 @@ static void emit_endpoints(struct emit *e, const struct object *o, const struct 
         return; /* no slice has a label with this name */
     arena_init(&groups.arena, 1024);
     while ((slice = store_group_next(slices, number, &cursor)) != NULL)
-        add_slice(&groups, slice);
+        if (store_is_settled(slices, slice))
+            add_slice(&groups, slice);
     emit_sums_begin(&sums, e, K8S_SERVICE_ENDPOINT_COUNT);
     for (const struct endpoint_group *g = groups.first; g != NULL; g = g->next) {
         str type = types[g->type], zone = emit_text(e, g->zone);

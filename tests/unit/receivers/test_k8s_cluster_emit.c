@@ -705,6 +705,34 @@ static void test_service(void **state)
                                                                                    "  k8s.service.load_balancer.ingress.count = 1\n");
 }
 
+/* The watch was cut; meanwhile a slice was made again, under its own name. */
+static void test_endpoints_count_once_while_slices_are_listed_again(void **state)
+{
+    (void)state;
+    struct world w;
+    uint32_t budget = UINT32_MAX;
+    struct object *gone;
+    world_open(&w, "metrics: {k8s.service.endpoint.count: {enabled: true, attributes: "
+                   "[k8s.service.endpoint.condition], aggregation_strategy: sum}}");
+    add_slice(&w, three_endpoints);
+    store_mark(&w.slices);
+    add_slice(&w, "{\"metadata\":{\"name\":\"one\",\"namespace\":\"shop\",\"uid\":\"again\","
+                  "\"labels\":{\"kubernetes.io/service-name\":\"web\"}},\"addressType\":"
+                  "\"IPv4\",\"endpoints\":[{},{},{},{}]}");
+    add(&w, ENTITY_SERVICE, service);
+    while ((gone = store_sweep(&w.slices, &budget)) != NULL)
+        object_unref(&w.pool, gone);
+    add(&w, ENTITY_SERVICE, service);
+    world_close(&w, SERVICE_RESOURCE
+                "  k8s.service.endpoint.count{k8s.service.endpoint.condition=ready} = 2\n"
+                "  k8s.service.endpoint.count{k8s.service.endpoint.condition=serving} = 3\n"
+                "  k8s.service.endpoint.count{k8s.service.endpoint.condition=terminating} = "
+                "1\n" SERVICE_RESOURCE
+                "  k8s.service.endpoint.count{k8s.service.endpoint.condition=ready} = 4\n"
+                "  k8s.service.endpoint.count{k8s.service.endpoint.condition=serving} = 4\n"
+                "  k8s.service.endpoint.count{k8s.service.endpoint.condition=terminating} = 0\n");
+}
+
 static void test_service_merged(void **state)
 {
     (void)state;
@@ -907,6 +935,7 @@ int main(void)
         cmocka_unit_test(test_quota),
         cmocka_unit_test(test_cluster_quota),
         cmocka_unit_test(test_service),
+        cmocka_unit_test(test_endpoints_count_once_while_slices_are_listed_again),
         cmocka_unit_test(test_service_merged),
         cmocka_unit_test(test_service_without_points),
         cmocka_unit_test(test_volumes),
