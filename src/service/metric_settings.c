@@ -6,7 +6,7 @@
  * beside the texts, which print-config shows.
  *
  * Sums of one object: a map from the values of the attributes that are left to sum, least, greatest
- * and count; a sum beyond 64 bits stays at the limit.
+ * and count; a sum beyond 64 bits is told as the limit, its average as it is.
  *
  * Specification: k8s_cluster 1, kyma_receivers 1.1; the code that the Collector's mdatagen makes.
  */
@@ -268,7 +268,7 @@ void point_sums_add(struct point_sums *s, const str *key, size_t key_count, int6
         (void)map_put(&s->map, joined, sum);
     }
     if (__builtin_add_overflow(sum->sum, value, &sum->sum))
-        sum->sum = value > 0 ? INT64_MAX : INT64_MIN;
+        sum->carries += value > 0 ? 1 : -1;
     sum->count++;
     sum->min = value < sum->min ? value : sum->min;
     sum->max = value > sum->max ? value : sum->max;
@@ -276,11 +276,12 @@ void point_sums_add(struct point_sums *s, const str *key, size_t key_count, int6
 
 int64_t point_sum_value(const struct point_sum *sum, enum metric_aggregation how)
 {
+    __int128 total = ((__int128)sum->carries * UINT64_MAX) + sum->carries + sum->sum;
     switch (how) {
     case AGGREGATE_AVG:
-        return sum->sum / sum->count;
+        return (int64_t)(total / sum->count);
     case AGGREGATE_SUM:
-        return sum->sum;
+        return total > INT64_MAX ? INT64_MAX : total < INT64_MIN ? INT64_MIN : (int64_t)total;
     case AGGREGATE_MIN:
         return sum->min;
     case AGGREGATE_MAX:

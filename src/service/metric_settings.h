@@ -65,7 +65,8 @@ bool attribute_filter_passes(const struct attribute_filter *f, str value);
 struct point_sum {
     struct point_sum *next; /* in order of arrival of the first of them */
     const str *key;         /* the attributes' values */
-    int64_t sum, min, max, count;
+    int64_t sum, carries; /* of the values: sum + carries * 2^64 */
+    int64_t min, max, count;
 };
 struct point_sums {
     struct arena arena;

@@ -98,12 +98,32 @@ static void test_sums(void **state)
     point_sums_end(&s);
 }
 
+/* Two quotas without a bound in sight: their average lies between them, whatever their sum. */
+static void test_averages_of_large_amounts(void **state)
+{
+    (void)state;
+    struct point_sums s;
+    point_sums_begin(&s, hash_key);
+    point_sums_add(&s, NULL, 0, INT64_MAX);
+    point_sums_add(&s, NULL, 0, INT64_MAX);
+    assert_int_equal(point_sum_value(s.first, AGGREGATE_AVG), INT64_MAX);
+    assert_int_equal(point_sum_value(s.first, AGGREGATE_SUM), INT64_MAX);
+    point_sums_add(&s, NULL, 0, INT64_MIN);
+    point_sums_add(&s, NULL, 0, INT64_MIN);
+    assert_int_equal(point_sum_value(s.first, AGGREGATE_AVG), 0); /* -2 / 4 */
+    assert_int_equal(point_sum_value(s.first, AGGREGATE_SUM), -2);
+    point_sums_add(&s, NULL, 0, INT64_MIN);
+    assert_int_equal(point_sum_value(s.first, AGGREGATE_SUM), INT64_MIN);
+    point_sums_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_patterns),
         cmocka_unit_test(test_filter),
         cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_averages_of_large_amounts),
     };
     return cmocka_run_group_tests_name("metric_settings", tests, NULL, NULL);
 }
