@@ -23,7 +23,9 @@ void odd_begin(struct odd_walk *walk, const struct kyma_stream *s)
 
 void odd_end(struct odd_walk *walk, struct kyma_stream *s)
 {
-    s->told_version = walk->to;
+    /* Without a version nothing was looked at: a list is being taken over, or there is none. */
+    if (walk->to != 0)
+        s->told_version = walk->to;
 }
 
 static bool may_warn(struct odd_walk *walk)

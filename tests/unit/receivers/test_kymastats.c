@@ -569,6 +569,25 @@ static void test_each_version_is_spoken_of_once(void **state)
     world_close(&w);
 }
 
+/* A list is being taken over, or the permission was gone for a while: nothing new is known of the objects. */
+static void test_a_watch_without_a_version_makes_nothing_new(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, "");
+    put(watches[0], 1, 5, "");
+    set_state(watches[0], true, WATCH_WELL);
+    set_state(watches[1], true, WATCH_WELL);
+    expect_tick(&w, "");
+    assert_int_equal(log_count(left_out), 1);
+    watches[0]->version[0] = '\0';
+    expect_tick(&w, "");
+    snprintf(watches[0]->version, sizeof watches[0]->version, "5");
+    expect_tick(&w, "");
+    assert_int_equal(log_count(left_out), 1);
+    world_close(&w);
+}
+
 static void test_only_some_lines_a_tick(void **state)
 {
     (void)state;
@@ -602,6 +621,7 @@ int main(void)
         cmocka_unit_test(test_many_objects),
         cmocka_unit_test(test_the_gate_closes),
         cmocka_unit_test(test_each_version_is_spoken_of_once),
+        cmocka_unit_test(test_a_watch_without_a_version_makes_nothing_new),
         cmocka_unit_test(test_only_some_lines_a_tick),
     };
     return cmocka_run_group_tests_name("kymastats", tests, NULL, NULL);
