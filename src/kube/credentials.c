@@ -285,12 +285,13 @@ static void tls_refresh(struct credentials *c, bool now)
     if (!now && boot_ns < c->tls_check_ns)
         return;
     c->tls_check_ns = boot_ns + c->periods.tls_ns;
-    struct err err;
-    bool ok = true;
-    if (pem_text_changed(&c->ca))
-        ok = ca_load(c, &err);
-    if (ok && (pem_text_changed(&c->cert) || pem_text_changed(&c->key)))
-        ok = pair_load(c, &err);
+    struct err err, pair_err;
+    bool ok = !pem_text_changed(&c->ca) || ca_load(c, &err);
+    bool is_pair_changed = pem_text_changed(&c->cert) || pem_text_changed(&c->key);
+    if (is_pair_changed && !pair_load(c, &pair_err)) { /* whatever became of the CA file */
+        err = ok ? pair_err : err;
+        ok = false;
+    }
     if (ok) {
         c->tls_warned = false;
         return;

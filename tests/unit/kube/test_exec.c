@@ -623,6 +623,41 @@ static void test_periods(void **state)
     fixture_free(f, NULL);
 }
 
+/* A CA file that stays unreadable must not let the client certificate run out. */
+static void test_a_broken_ca_file_does_not_hold_up_the_client_certificate(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    struct err err;
+    world_put(&f->w, "ca.pem", ca.cert_pem);
+    world_put(&f->w, "c.pem", client_cert.cert_pem);
+    world_put(&f->w, "k.pem", client_cert.key_pem);
+    struct kube_access *access = mem_zalloc(sizeof *access);
+    arena_init(&access->arena, 1024);
+    access->auth = KUBE_AUTH_KUBECONFIG;
+    access->ca.path = arena_str(&access->arena, str_from(world_path(&f->w, "ca.pem")));
+    access->cert.path = arena_str(&access->arena, str_from(world_path(&f->w, "c.pem")));
+    access->key.path = arena_str(&access->arena, str_from(world_path(&f->w, "k.pem")));
+    struct credential_periods no_periods = {0};
+    struct credential_waiter waiter = {0};
+    struct credentials *c = credentials_new(f->w.loop, &f->w.logger, access, &no_periods, &err);
+    assert_non_null(c);
+    world_put(&f->w, "ca.pem", "no PEM");
+    world_put(&f->w, "c.pem", client_cert_2.cert_pem);
+    world_put(&f->w, "k.pem", client_cert_2.key_pem);
+    assert_int_equal(credentials_get(c, &waiter, &err), CREDENTIAL_READY);
+    struct http_tls now;
+    credentials_tls(c, &now);
+    assert_true(str_eqz(now.ca_pem, ca.cert_pem));
+    assert_true(str_eqz(now.cert_pem, client_cert_2.cert_pem));
+    assert_true(str_eqz(now.key_pem, client_cert_2.key_pem));
+    assert_int_equal(world_logged(&f->w, "Certificate files have changed and cannot be used"), 1);
+    assert_int_equal(world_logged(&f->w, "ca.pem"), 1);
+    credentials_free(c);
+    kube_access_free(access);
+    fixture_free(f, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -640,6 +675,7 @@ int main(void)
         cmocka_unit_test(test_renewed_early_without_waiting),
         cmocka_unit_test(test_a_plugin_that_hangs),
         cmocka_unit_test(test_periods),
+        cmocka_unit_test(test_a_broken_ca_file_does_not_hold_up_the_client_certificate),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
