@@ -274,12 +274,35 @@ static void note_change(struct entities *e, uint32_t i, const struct watch_chang
     journal_add(&e->journal, &entry);
 }
 
+/* Its objects are gone from the store, but not from the cluster, as far as we know: nothing is sent. */
+static void end_stream(struct entities *e, size_t i)
+{
+    struct entity_progress *p = &e->now.progress[i];
+    e->streams[i].live = false;
+    if (p->full_due)
+        p->sent.known = false;
+    p->full_due = false;
+    p->repeat_due = false;
+}
+
+/* The store is emptied since the kind is not served. A proxy or an API server of another version may have said so: objects of kinds
+ * of Kubernetes itself are not deleted that way. */
+static bool is_loss(const struct entity_stream *s, const struct watch_change *change)
+{
+    return change->kind == WATCH_DELETED && change->by_list &&
+           watch_trouble(watch_of(s)) == WATCH_NOT_SERVED;
+}
+
 void entities_change(struct entities *e, const struct k8s_stream *stream,
                      const struct watch_change *change)
 {
     uint32_t i = e->index[stream - e->k->streams];
     if (i == UINT32_MAX || !e->streams[i].live)
         return; /* the first list: entities_state follows it */
+    if (is_loss(&e->streams[i], change)) {
+        end_stream(e, i);
+        return;
+    }
     bool is_update = change->before != NULL && change->after != NULL;
     if (is_update && change->after->resource_version != 0 &&
         change->before->resource_version == change->after->resource_version)
@@ -445,17 +468,6 @@ static void begin_stream(struct entities *e, size_t i)
     resume_stream(e, i, false);
     tell_gap(e, &before);
     entity_sender_wake(e);
-}
-
-/* Its objects are gone from the store, but not from the cluster, as far as we know: nothing is sent. */
-static void end_stream(struct entities *e, size_t i)
-{
-    struct entity_progress *p = &e->now.progress[i];
-    e->streams[i].live = false;
-    if (p->full_due)
-        p->sent.known = false;
-    p->full_due = false;
-    p->repeat_due = false;
 }
 
 void entities_state(struct entities *e, const struct k8s_stream *stream)

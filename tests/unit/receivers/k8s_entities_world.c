@@ -23,6 +23,11 @@ str watch_resource_version(const struct watch *w)
     return w->synced ? str_from(w->version) : STR("");
 }
 
+enum watch_trouble watch_trouble(const struct watch *w)
+{
+    return w->trouble;
+}
+
 str watch_label(const struct watch *w)
 {
     (void)w;

@@ -22,6 +22,7 @@ struct watch {
     struct store store;
     char version[24];
     bool synced;
+    enum watch_trouble trouble;
 };
 
 /* One batch as the service got it. */

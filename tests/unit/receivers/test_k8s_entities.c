@@ -781,6 +781,40 @@ static void test_a_stream_that_is_lost_for_a_while(void **state)
     replica_free(r);
 }
 
+/* Whoever answers 404 for a kind of Kubernetes itself (a proxy, a server of another version) has not deleted its objects. */
+static void test_a_kind_that_is_not_served_for_a_while(void **state)
+{
+    (void)state;
+    struct replica *r = leader_of(0, "");
+    struct k8s_stream *pods = replica_stream(r, KIND_POD, STR(""));
+    put_pod(r, "p", 201, "", "");
+    put_pod(r, "q", 202, "", "");
+    replica_run_ms(r, 100);
+    replica_forget(r);
+    /* As the watch does it: the trouble is told, then the store is emptied in slices, then it is not synced any more. */
+    pods->watch->trouble = WATCH_NOT_SERVED;
+    pods->watch->version[0] = '\0';
+    entities_state(r->k.entities, pods);
+    replica_delete(r, pods, "p", 0, true);
+    entities_state(r->k.entities, pods);
+    replica_delete(r, pods, "q", 0, true);
+    pods->watch->synced = false;
+    entities_state(r->k.entities, pods);
+    replica_run_ms(r, 2000);
+    assert_int_equal(replica_record_count(r), 0);
+    pods->watch->trouble = WATCH_WELL;
+    replica_put_object(r, pods, replica_decode(r, KIND_POD, META("p", "p", "201", "") "}"), true);
+    replica_put_object(r, pods, replica_decode(r, KIND_POD, META("q", "q", "202", "") "}"), true);
+    pods->watch->synced = true;
+    replica_set_version(pods, 300);
+    entities_state(r->k.entities, pods);
+    replica_run_ms(r, 2000);
+    /* Nothing happened meanwhile, which the fingerprint shows. */
+    assert_int_equal(replica_record_count(r), 0);
+    assert_int_equal(r->k.entities->counters.gap_streams, 0);
+    replica_free(r);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test(fn)
@@ -805,6 +839,7 @@ int main(void)
         TEST(test_clocks_that_step),
         TEST(test_a_kind_that_is_not_served_at_first),
         TEST(test_a_stream_that_is_lost_for_a_while),
+        TEST(test_a_kind_that_is_not_served_for_a_while),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
