@@ -7,10 +7,10 @@
  * readable, checks run, inner blocks first. Every fault is a message at the place of its value;
  * decoding goes on with the next key, so that all faults are found in one go.
  *
- * Null keeps the default. An optional block is off, off with defaults ready (any mention turns it
- * on), or on; `enabled: false` inside turns it off, and then its rules do not apply. Specification:
- * the OpenTelemetry Collector's confmap decoding; where that drops a fraction in silence (1.5 as an
- * integer), this is an error.
+ * Null keeps the default, as if the key were not written. An optional block is off, off with
+ * defaults ready (any mention turns it on), or on; `enabled: false` inside turns it off, and then
+ * its rules do not apply. Specification: the OpenTelemetry Collector's confmap decoding; where that
+ * drops a fraction in silence (1.5 as an integer), this is an error.
  */
 #include "config/decode.h"
 
@@ -104,6 +104,12 @@ static void decode_optional(struct decoder *d, const struct config_field *f, con
         memcpy(out, defaults, f->block->size);
 }
 
+/* Not what a variable without a value has become: that empties the field. */
+static bool is_plain_null(const struct node *n)
+{
+    return n->kind == NODE_NULL && !n->has_original;
+}
+
 static void decode_field(struct decoder *d, const struct config_field *f, const struct node *n,
                          str path, char *out)
 {
@@ -115,7 +121,7 @@ static void decode_field(struct decoder *d, const struct config_field *f, const 
         decode_block(d, f->block, n, path, member, false);
     } else if (f->type == CONFIG_OPTIONAL) {
         decode_optional(d, f, n, path, member, optional_flag(f, out));
-    } else if (n->kind == NODE_NULL && !n->has_original && f->type != CONFIG_ANY) {
+    } else if (is_plain_null(n) && f->type != CONFIG_ANY) {
         return; /* the default stays */
     } else if (f->type == CONFIG_BLOCK_LIST || f->type == CONFIG_BLOCK_MAP) {
         decode_blocks(d, f, n, path, (void *)member);
@@ -171,7 +177,7 @@ static void decode_block(struct decoder *d, const struct config_schema *schema,
             unknown_key(d, schema, n, path);
             continue;
         }
-        if (f->means_written)
+        if (f->means_written && !is_plain_null(n))
             *optional_flag(f, out) = true;
         decode_field(d, f, n, path_join(d->arena, path, n->key), out);
     }

@@ -150,6 +150,26 @@ static void test_all_keys(void **state)
     arena_deinit(&d.arena);
 }
 
+/* As a template leaves it that has no value for the key. */
+static void test_null_attributes_are_all_attributes(void **state)
+{
+    (void)state;
+    struct decoded d;
+    decode_well(&d, "metrics:\n"
+                    "  k8s.service.endpoint.count:\n"
+                    "    attributes:\n"
+                    "    aggregation_strategy:\n"
+                    "  openshift.appliedclusterquota.used: {attributes: ~}\n");
+    const struct k8s_cluster_config *c = d.config;
+    const struct metric_config *m = &c->metrics.items[K8S_SERVICE_ENDPOINT_COUNT];
+    assert_int_equal(m->attribute_mask, k8s_metrics[K8S_SERVICE_ENDPOINT_COUNT].attributes);
+    assert_int_equal(m->aggregation, AGGREGATE_AVG);
+    assert_false(m->is_aggregated);
+    m = &c->metrics.items[K8S_APPLIED_QUOTA_USED];
+    assert_int_equal(m->attribute_mask, k8s_metrics[K8S_APPLIED_QUOTA_USED].attributes);
+    arena_deinit(&d.arena);
+}
+
 static void test_namespaces(void **state)
 {
     (void)state;
@@ -264,9 +284,13 @@ static void test_round_trip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_all_keys),
-        cmocka_unit_test(test_namespaces),    cmocka_unit_test(test_simple_errors),
-        cmocka_unit_test(test_metric_errors), cmocka_unit_test(test_attribute_errors),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_all_keys),
+        cmocka_unit_test(test_null_attributes_are_all_attributes),
+        cmocka_unit_test(test_namespaces),
+        cmocka_unit_test(test_simple_errors),
+        cmocka_unit_test(test_metric_errors),
+        cmocka_unit_test(test_attribute_errors),
         cmocka_unit_test(test_round_trip),
     };
     return cmocka_run_group_tests_name("k8s_cluster_config", tests, NULL, NULL);
