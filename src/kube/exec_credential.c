@@ -174,7 +174,7 @@ bool exec_output_parse(struct exec_credential *out, struct arena *a, str api_ver
                        STR_ARG(api_version));
     if (!r.has_status)
         return err_set(err, "its output has no status");
-    if (r.expires.len > 0 && !rfc3339_parse(r.expires, &out->expires_ns))
+    if (r.expires.len > 0 && !rfc3339_parse_nearest(r.expires, &out->expires_ns))
         return err_set(err, "status.expirationTimestamp in its output is no RFC 3339 time");
     if (r.expires.len > 0 && out->expires_ns < 1)
         out->expires_ns = 1; /* long ago; 0 would mean never */

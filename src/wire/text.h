@@ -14,6 +14,8 @@ void duration_print(struct buf *b, int64_t ns);
 
 /* RFC 3339 with any fraction and offset to ns since 1970 (range of int64). */
 NODISCARD bool rfc3339_parse(str text, int64_t *unix_ns);
+/* The same, but a time out of range is the nearest one in it: "9999-12-31T23:59:59Z" is INT64_MAX. */
+NODISCARD bool rfc3339_parse_nearest(str text, int64_t *unix_ns);
 /* UTC, `digits` (0, 3, 6, 9) of fraction, "Z": Kubernetes' MicroTime is digits 6. Years 0000-9999 (the range of int64 fits). */
 void rfc3339_print(struct buf *b, int64_t unix_ns, int digits);
 /* Go's default text of a UTC time: "2020-02-11 20:26:13.000000789 +0000 UTC", fraction without trailing zeros. */

@@ -2,7 +2,7 @@
  * Times and durations as text: Go's durations, RFC 3339, Go's default form of a time, HTTP dates.
  *
  * All times are int64 nanoseconds since 1970 in UTC, which reaches from 1677-09-21 to 2262-04-11; a
- * text outside that range is refused, never wrapped. Days are counted in the proleptic Gregorian
+ * text outside that range is refused or cut, never wrapped. Days are counted in the proleptic Gregorian
  * calendar by arithmetic of our own: the C library's time functions know time zones and locales,
  * which nothing here may depend on. There are no leap seconds in this count, so a text with second
  * 60 is refused.
@@ -315,7 +315,8 @@ static bool take_offset(str *s, int *offset)
     return true;
 }
 
-bool rfc3339_parse(str text, int64_t *unix_ns)
+/* Seconds since 1970 and the nanoseconds above them. */
+static bool take_rfc3339(str text, int64_t *seconds, int64_t *above_ns)
 {
     struct civil c;
     if (!take_digits(&text, 4, &c.year) || !take_char(&text, '-') ||
@@ -336,7 +337,25 @@ bool rfc3339_parse(str text, int64_t *unix_ns)
     int offset;
     if (!take_offset(&text, &offset) || text.len > 0 || !civil_valid(&c))
         return false;
-    return to_unix_ns(civil_to_seconds(&c) - offset, ns, unix_ns);
+    *seconds = civil_to_seconds(&c) - offset;
+    *above_ns = ns;
+    return true;
+}
+
+bool rfc3339_parse(str text, int64_t *unix_ns)
+{
+    int64_t seconds, ns;
+    return take_rfc3339(text, &seconds, &ns) && to_unix_ns(seconds, ns, unix_ns);
+}
+
+bool rfc3339_parse_nearest(str text, int64_t *unix_ns)
+{
+    int64_t seconds, ns;
+    if (!take_rfc3339(text, &seconds, &ns))
+        return false;
+    if (!to_unix_ns(seconds, ns, unix_ns))
+        *unix_ns = seconds < 0 ? INT64_MIN : INT64_MAX;
+    return true;
 }
 
 /* "2006-01-02<separator>15:04:05" of a time; gives the nanoseconds above its second. */

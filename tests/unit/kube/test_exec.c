@@ -85,6 +85,27 @@ static void test_good_outputs(void **state)
     arena_deinit(&a);
 }
 
+/* Plugins say "never" with the last second that RFC 3339 has a form for. */
+static void test_credentials_that_outlive_us(void **state)
+{
+    (void)state;
+    struct exec_credential c;
+    struct arena a;
+    struct err err;
+    arena_init(&a, 1024);
+    assert_true(parse("{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1
+                      "\",\"status\":{\"expirationTimestamp\":"
+                      "\"9999-12-31T23:59:59Z\",\"token\":\"t\"}}",
+                      &c, &a, &err));
+    assert_int_equal(c.expires_ns, INT64_MAX);
+    assert_true(parse("{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1
+                      "\",\"status\":{\"expirationTimestamp\":"
+                      "\"1600-01-01T00:00:00Z\",\"token\":\"t\"}}",
+                      &c, &a, &err));
+    assert_int_equal(c.expires_ns, 1);
+    arena_deinit(&a);
+}
+
 static void test_bad_outputs(void **state)
 {
     (void)state;
@@ -662,6 +683,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good_outputs),
+        cmocka_unit_test(test_credentials_that_outlive_us),
         cmocka_unit_test(test_bad_outputs),
         cmocka_unit_test(test_pem),
         cmocka_unit_test(test_what_the_plugin_is_told),

@@ -143,6 +143,15 @@ static void test_rfc3339_forms(void **state)
         if (rfc3339_parse(str_from(bad[i]), &ns) || ns != 77)
             fail_msg("%s was accepted as %" PRId64, bad[i], ns);
     }
+    static const char *const beyond[] = {"1677-09-21T00:12:43.145224191Z", "0001-01-01T00:00:00Z",
+                                         "2262-04-11T23:47:16.854775808Z", "9999-12-31T23:59:59Z"};
+    for (size_t i = 0; i < COUNT_OF(beyond); i++) {
+        int64_t ns = 77;
+        assert_true(rfc3339_parse_nearest(str_from(beyond[i]), &ns));
+        assert_true(ns == (i < 2 ? INT64_MIN : INT64_MAX));
+        assert_true(rfc3339_parse_nearest(str_from(good[i].text), &ns) && ns == good[i].ns);
+        assert_false(rfc3339_parse_nearest(str_from(bad[i]), &ns));
+    }
 }
 
 static void test_http_date(void **state)
