@@ -390,7 +390,7 @@ static void begin_if_synced(struct entities *e)
     if (e->state != ENTITIES_WAITING)
         return;
     for (size_t i = 0; i < e->stream_count; i++)
-        if (!is_synced(&e->streams[i]))
+        if (!e->streams[i].stream->is_missing && !is_synced(&e->streams[i]))
             return;
     begin_sending(e);
 }

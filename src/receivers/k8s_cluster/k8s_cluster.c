@@ -8,9 +8,9 @@
  * reload with entity events destroy leaves them, after the journal of changes has gone over.
  *
  * Invariants
- *  - a kind that cannot be listed, for whatever reason, stops no other: ready means that each
- *    stream is synced, forbidden or not served. What a watch cannot do it says itself; one line
- *    here names the kinds that are missing.
+ *  - a kind that is not there to be listed stops no other: ready means that each stream is synced,
+ *    forbidden or not served, and what was missing then is not waited for later, whatever its lists
+ *    come to. What a watch cannot do it says itself; one line here names the kinds that are missing.
  *  - nothing connects before start, so that a configuration can be checked anywhere.
  *
  * Specification: k8s_cluster 2 (kinds, sync), 5 (election), 6 (what is logged). Differs: no list
@@ -143,10 +143,27 @@ const struct object *k8s_cluster_find(const struct k8s_cluster *k, enum object_k
 static bool is_ready(const struct receiver *r)
 {
     const struct k8s_cluster *k = r->base.state;
-    for (size_t i = 0; i < k->stream_count; i++)
-        if (!watch_is_synced(k->streams[i].watch, &k->streams[i].user))
+    for (size_t i = 0; i < k->stream_count; i++) {
+        const struct k8s_stream *s = &k->streams[i];
+        if (!s->is_missing && !watch_is_synced(s->watch, &s->user))
             return false;
+    }
     return true;
+}
+
+static bool is_denied(const struct k8s_stream *s)
+{
+    return watch_trouble(s->watch) == WATCH_FORBIDDEN ||
+           watch_trouble(s->watch) == WATCH_NOT_SERVED;
+}
+
+/* Ready without it. When it can be listed later, and that fails, it is not waited for either. */
+static void note_missing(struct k8s_cluster *k)
+{
+    for (size_t i = 0; i < k->stream_count; i++) {
+        struct k8s_stream *s = &k->streams[i];
+        s->is_missing = is_denied(s) && watch_store(s->watch)->count == 0;
+    }
 }
 
 static const char *trouble_word(enum watch_trouble trouble)
@@ -171,14 +188,14 @@ static void tell_ready(struct k8s_cluster *k)
         return;
     loop_timer_clear(&k->silence);
     if (!k->ready_told) {
+        note_missing(k);
         struct buf without;
         size_t object_count = 0;
         buf_init(&without, 64 * KIB);
         for (size_t i = 0; i < k->stream_count; i++) {
             const struct k8s_stream *s = &k->streams[i];
             object_count += watch_store(s->watch)->count;
-            if (watch_trouble(s->watch) == WATCH_FORBIDDEN ||
-                watch_trouble(s->watch) == WATCH_NOT_SERVED)
+            if (is_denied(s))
                 add_label(&without, s);
         }
         log_info(&k->receiver->base.logger, "All watches are synced",
@@ -194,6 +211,8 @@ static void on_state(void *arg)
 {
     struct k8s_stream *s = arg;
     struct k8s_cluster *k = s->owner;
+    if (!is_denied(s) && watch_is_synced(s->watch, &s->user))
+        s->is_missing = false;
     if (k->entities != NULL)
         entities_state(k->entities, s);
     tell_ready(k);
@@ -306,6 +325,8 @@ static bool start(struct receiver *r, struct err *err)
                        STR_ARG(k->config->metadata_exporters.items[0]));
     tell_start(k);
     k->ready_told = false;
+    for (size_t i = 0; i < k->stream_count; i++)
+        k->streams[i].is_missing = false;
     loop_timer_set_after(&k->silence, LIMIT_SYNC_SILENCE_MS * INT64_C(1000000));
     join_all(k);
     if (k->entities != NULL)

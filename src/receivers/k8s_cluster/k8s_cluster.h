@@ -22,6 +22,7 @@ struct k8s_stream {
     str namespace; /* empty: all */
     struct watch *watch;
     struct watch_user user;
+    bool is_missing; /* forbidden or not served when the receiver became ready, and not synced since: nobody waits for it */
 };
 
 struct collector;

@@ -544,6 +544,34 @@ static void test_ready(void **state)
     world_close(&w, true);
 }
 
+/* The permission for a kind comes, but its list does not: nobody waited for it before, and nobody does now. */
+static void test_a_missing_kind_that_fails_holds_up_no_tick(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, "", SIGNAL_METRICS);
+    world_start(&w);
+    struct watch *jobs = the_watch("batch/v1 jobs");
+    jobs->trouble = WATCH_FORBIDDEN;
+    sync_all();
+    assert_true(w.type->is_ready(&w.receiver));
+    jobs->synced = false;
+    jobs->trouble = WATCH_WELL; /* the list begins */
+    jobs->user->on_state(jobs->user->arg);
+    assert_true(w.type->is_ready(&w.receiver));
+    jobs->trouble = WATCH_FAILING;
+    jobs->user->on_state(jobs->user->arg);
+    assert_true(w.type->is_ready(&w.receiver));
+    /* Once it was there, it counts. */
+    jobs->trouble = WATCH_WELL;
+    sync_watch(jobs);
+    assert_true(w.type->is_ready(&w.receiver));
+    jobs->synced = false;
+    jobs->user->on_state(jobs->user->arg);
+    assert_false(w.type->is_ready(&w.receiver));
+    world_close(&w, true);
+}
+
 static void test_silence(void **state)
 {
     (void)state;
@@ -838,6 +866,7 @@ int main(void)
         cmocka_unit_test(test_refused_surroundings),
         cmocka_unit_test(test_metadata_exporters),
         cmocka_unit_test(test_ready),
+        cmocka_unit_test(test_a_missing_kind_that_fails_holds_up_no_tick),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_nothing_to_watch),
         cmocka_unit_test(test_tick_while_objects_come_and_go),
