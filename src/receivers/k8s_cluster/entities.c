@@ -43,9 +43,11 @@ static struct watch *watch_of(const struct entity_stream *s)
     return s->stream->watch;
 }
 
+/* Also while all is read again for fields that only metrics need: after a reload nothing of the journal is lost for that. */
 static bool is_synced(const struct entity_stream *s)
 {
-    return watch_is_synced(watch_of(s), &s->stream->user);
+    const struct watch_user needs = {.fields = ENTITY_FIELDS};
+    return watch_is_synced(watch_of(s), &needs);
 }
 
 /* False while there is none: before the first list, and while a list is taken over. */

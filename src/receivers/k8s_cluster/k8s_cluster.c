@@ -55,7 +55,7 @@ static unsigned fields_of(const struct k8s_cluster *k, enum object_kind kind)
     const struct k8s_cluster_config *c = k->config;
     unsigned fields = 0;
     if ((k->receiver->signals & SIGNAL_LOGS) != 0)
-        fields |= OBJECT_METADATA | OBJECT_STATES;
+        fields |= ENTITY_FIELDS;
     if (kind != KIND_POD)
         return fields;
     if (k8s_metric_enabled(c, K8S_CONTAINER_STATUS_REASON) ||

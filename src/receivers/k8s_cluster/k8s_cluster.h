@@ -44,6 +44,7 @@ struct k8s_cluster {
 const struct object *k8s_cluster_find(const struct k8s_cluster *k, enum object_kind kind, const uint8_t uid[16]);
 
 /* -- entities.c: entity events -- */
+enum { ENTITY_FIELDS = OBJECT_METADATA | OBJECT_STATES }; /* what they need of objects */
 /* Nothing is sent before entities_activate; changes are noted from the first sync on, so that a warm standby can go on where the
  * leader ended. */
 struct entities *entities_new(struct k8s_cluster *k);

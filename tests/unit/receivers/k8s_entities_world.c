@@ -14,8 +14,7 @@ struct store *watch_store(struct watch *w)
 
 bool watch_is_synced(const struct watch *w, const struct watch_user *user)
 {
-    (void)user;
-    return w->synced;
+    return w->synced && (user->fields & w->lacks) == 0;
 }
 
 str watch_resource_version(const struct watch *w)

@@ -22,6 +22,7 @@ struct watch {
     struct store store;
     char version[24];
     bool synced;
+    unsigned lacks; /* fields that a list under way will bring */
     enum watch_trouble trouble;
 };
 

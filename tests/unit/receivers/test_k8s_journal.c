@@ -411,6 +411,36 @@ static void test_a_reload_carries_the_journal(void **state)
     replica_free(r);
 }
 
+/* The new configuration has a metric that needs more of each pod: all of them are listed again, of which entities know nothing. */
+static void test_a_reload_that_reads_more_of_each_object(void **state)
+{
+    (void)state;
+    struct replica *r = replica_new(loop, 0, "");
+    struct k8s_stream *pods = pods_of(r);
+    for (size_t i = 0; i < r->k.stream_count; i++)
+        r->streams[i].user.fields = OBJECT_METADATA | OBJECT_STATES;
+    put(r, "x", 50);
+    put(r, "gone", 51);
+    replica_sync(r, 100);
+    replica_activate(r, "");
+    replica_run_ms(r, 1000);
+    expect_pods(r, "50 51", "");
+    entities_deactivate(r->k.entities);
+    pods->user.fields |= OBJECT_LAST_TERMINATED;
+    pods->watch->lacks = OBJECT_LAST_TERMINATED;
+    reload(r, NULL, 0);
+    replica_activate(r, replica_position(r));
+    delete (r, "gone", 103);
+    put(r, "x", 104);
+    replica_run_ms(r, 1000);
+    pods->watch->lacks = 0; /* the list is complete */
+    entities_state(r->k.entities, pods);
+    replica_run_ms(r, 1000);
+    expect_pods(r, "104", "gone");
+    expect_gap(r, 0, 0);
+    replica_free(r);
+}
+
 /* Watches of another configuration: what was kept is not of them. */
 static void test_a_reload_to_other_watches(void **state)
 {
@@ -894,6 +924,7 @@ int main(void)
         TEST(test_how_long_changes_are_kept),
         TEST(test_watches_that_were_left),
         TEST(test_a_reload_carries_the_journal),
+        TEST(test_a_reload_that_reads_more_of_each_object),
         TEST(test_a_reload_to_other_watches),
         TEST(test_a_reload_while_a_list_is_taken_over),
         TEST(test_the_very_end_of_the_journal),
