@@ -490,7 +490,8 @@ static int64_t notice_ns(const struct world *w, const struct replica *r)
 static void deleted(struct world *w, struct replica *r)
 {
     (void)r;
-    bool has_newcomer = false; /* who has not seen the Lease yet */
+    bool has_newcomer =
+        w->leases_denied_until_ns > w->now_ns; /* who has not seen the Lease yet, or may not */
     for (int i = 0; i < w->slot_count; i++)
         has_newcomer |=
             w->replicas[i] != NULL && w->now_ns - w->replicas[i]->started_ns < 10 * SECOND;
