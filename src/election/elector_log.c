@@ -46,13 +46,14 @@ static void log_lost(struct elector *e, const char *why)
 
 static void log_deadline(struct elector *e)
 {
-    const char *message = "Renewals of the Lease have failed since the renew deadline";
     double deadline_s = SECONDS(e->machine.config.renew_deadline_ns);
     int64_t left_ns = e->machine.gate_ns - loop_boot_ns(e->loop);
     if (e->machine.config.keep) /* then it stops at nothing but an answer */
-        log_warn(&e->logger, message, F_DOUBLE("renew_deadline_s", deadline_s));
+        log_warn(&e->logger, "Renewals of the Lease have failed since the renew deadline",
+                 F_DOUBLE("renew_deadline_s", deadline_s));
     else
-        log_warn(&e->logger, message, F_DOUBLE("renew_deadline_s", deadline_s),
+        log_warn(&e->logger, "Renewals of the Lease have failed since the renew deadline",
+                 F_DOUBLE("renew_deadline_s", deadline_s),
                  F_DOUBLE("stops_emitting_in_s", left_ns > 0 ? SECONDS(left_ns) : 0));
 }
 
