@@ -316,6 +316,7 @@ static void call_done(struct kube_call *call, const struct http_result *http)
             status_parse(&status, &arena, http->body);
         result.reason = status.reason;
         result.message = status.message;
+        result.is_html = status.is_html;
         if (result.retry_after_ms < 0 && status.retry_after_s >= 0)
             result.retry_after_ms = status.retry_after_s * 1000;
         describe(call, http, &status, &result);

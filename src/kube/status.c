@@ -141,7 +141,8 @@ static void read_protobuf(struct kube_status *s, str body)
 static void read_text(struct kube_status *s, str body)
 {
     body = str_trim(body);
-    if (body.len > 0 && body.data[0] == '<') {
+    s->is_html = body.len > 0 && body.data[0] == '<';
+    if (s->is_html) {
         s->message =
             STR("the answer is HTML: not from an API server but a proxy or another server");
         return;

@@ -13,6 +13,7 @@ struct kube_status {
     int code;        /* HTTP status in the object, 0 if none */
     str reason;      /* "Conflict"; empty if none */
     str message;     /* of the object, else the first line of the text */
+    bool is_html;    /* a page, of a proxy most likely */
     int64_t retry_after_s; /* -1: not said */
 };
 

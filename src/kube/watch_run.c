@@ -96,7 +96,10 @@ static void sweep_done(struct watch *w)
     if (w->sync_due)
         watch_say_synced(w, !was_synced);
     w->sync_due = false;
-    if (w->synced != was_synced || w->complete_fields != was_complete)
+    /* What a list had brought until it was denied is gone now: then nobody waits for the kind any more. */
+    bool is_denied = w->trouble == WATCH_FORBIDDEN || w->trouble == WATCH_NOT_SERVED;
+    bool is_changed = w->synced != was_synced || w->complete_fields != was_complete;
+    if (is_changed || (is_denied && !w->synced))
         watch_state_changed(w);
 }
 
@@ -364,7 +367,8 @@ static void on_done(void *arg, const struct kube_result *r)
         event.kind = LW_LIST_END;
     } else if (is_answered && r->status >= 300) {
         event.kind = LW_ERROR;
-        event.status = r->status;
+        /* A proxy without a server behind it says nothing of kinds and permissions. */
+        event.status = r->is_html ? 502 : r->status;
         event.reason = r->reason;
         event.too_large = is_too_large(r->status, r->message);
         w->was_told_to_wait = r->retry_after_ms >= 0;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/limits.h"
@@ -56,6 +57,7 @@ struct user {
     struct buf told; /* changes */
     int state_count;
     bool leaves, gives_back; /* when it is told of a state */
+    bool is_slow, told_synced;
 };
 
 /* -- the server -- */
@@ -210,6 +212,11 @@ _Noreturn static void never(struct fixture *f, const char *condition)
 
 static void on_change(void *arg, const struct watch_change *c)
 {
+    struct user *slow = arg;
+    if (slow->is_slow && c->kind == WATCH_DELETED) { /* so that the sweep takes more than one slice */
+        usleep(5000);
+        slow->is_slow = false;
+    }
     static const char *const kinds[] = {"+", "~", "-"};
     struct user *u = arg;
     const struct object *o = c->after != NULL ? c->after : c->before;
@@ -220,6 +227,7 @@ static void on_state(void *arg)
 {
     struct user *u = arg;
     u->state_count++;
+    u->told_synced |= watch_is_synced(u->watch, &u->base);
     if (u->leaves)
         watch_leave(u->watch, &u->base);
     if (u->gives_back)
@@ -837,6 +845,53 @@ static void test_each(void **state)
     fixture_free(f);
 }
 
+/* Who waits for it is told that there is nothing to wait for, once the half is gone. */
+static void test_half_a_list_that_becomes_forbidden(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    struct user u;
+    struct buf page;
+    static const char status[] = "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"code\":403,\"message\":\"no\"}";
+    buf_init(&page, 4 * MIB);
+    buf_text(&page, "{\"kind\":\"NamespaceList\",\"metadata\":{\"resourceVersion\":\"20\",\"continue\":\"t\"},\"items\":[");
+    for (int i = 0; i < 3000; i++)
+        buf_printf(&page, "%s{\"metadata\":{\"name\":\"n%d\",\"uid\":\"00000000-0000-0000-0000-%012d\",\"resourceVersion\":\"10\"}}",
+                   i > 0 ? "," : "", i, i);
+    buf_text(&page, "]}");
+    prepare_status(f, 422, "", "{\"kind\":\"Status\",\"reason\":\"Invalid\",\"code\":422}");
+    prepare(f, buf_cstr(&page), END);
+    for (int i = 0; i < 20; i++)
+        prepare_status(f, 403, "", status);
+    user_join(&u, get(f), 0);
+    u.is_slow = true;
+    UNTIL(f, watch_trouble(u.watch) == WATCH_FORBIDDEN);
+    UNTIL(f, synced(&u));
+    world_run_for_ms(&f->w, 300);
+    assert_true(u.told_synced);
+    user_end(&u);
+    fixture_free(f);
+    buf_deinit(&page);
+}
+
+/* A load balancer whose API servers are away answers for them: what was known stays known, as after any other error. */
+static void test_a_404_of_a_proxy_empties_no_store(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    struct user u;
+    prepare(f, EVENT("ADDED", "a", "1", "10") EVENT("ADDED", "b", "2", "11") SYNCED("20") EVENT("MODIFIED", "a", "1", "21"), END);
+    prepare_status(f, 404, "Content-Type: text/html\r\n", "<html><head><title>404 Not Found</title></head></html>\n");
+    prepare(f, LIST("21", "", OBJECT("a", "1", "21")), END); /* has the server gone back? */
+    prepare(f, EVENT("MODIFIED", "b", "2", "22"), HOLD);
+    user_join(&u, get(f), 0);
+    UNTIL(f, str_eqz(watch_resource_version(u.watch), "22"));
+    expect_told(&u, "+a*@10 +b*@11 ~a@21 ~b@22 ");
+    assert_true(synced(&u));
+    user_end(&u);
+    fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -853,6 +908,8 @@ int main(void)
         cmocka_unit_test(test_end_of_everything_with_full_stores),
         cmocka_unit_test(test_forbidden),
         cmocka_unit_test(test_not_served),
+        cmocka_unit_test(test_half_a_list_that_becomes_forbidden),
+        cmocka_unit_test(test_a_404_of_a_proxy_empties_no_store),
         cmocka_unit_test(test_unreachable_is_said_once),
         cmocka_unit_test(test_undecodable_objects),
         cmocka_unit_test(test_protobuf_that_cannot_be_read),
