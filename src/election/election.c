@@ -109,12 +109,6 @@ static int64_t claim_time_ns(const struct election *m, int64_t now_ns)
     return m->promised_ns + m->config.stagger_ns;
 }
 
-static bool is_foreign(const struct election *m, const struct election_lease *lease)
-{
-    return lease->holder == HOLDER_OTHER ||
-           (lease->holder == HOLDER_TWIN && !m->config.may_take_back);
-}
-
 /* Takes a version over as the present knowledge. */
 static void learn(struct election *m, const struct election_lease *lease, int64_t now_ns)
 {
@@ -136,7 +130,7 @@ static void learn(struct election *m, const struct election_lease *lease, int64_
     m->confirming = false;
     m->learned_ns = now_ns;
     m->gone_ns = 0;
-    if (is_foreign(m, lease)) /* somebody else has led since the yield */
+    if (election_is_foreign(m, lease)) /* somebody else has led since the yield */
         m->hold_back_ns = 0;
 }
 
@@ -233,7 +227,7 @@ static void observe(struct election *m, const struct election_lease *lease, bool
     if (m->seen && lease->holder == HOLDER_NONE && !lease->released && !lease->pristine)
         report(out, REPORT_CLEARED);
     learn(m, lease, now_ns);
-    if (is_foreign(m, lease) && lease->holder_hash != holder_before)
+    if (election_is_foreign(m, lease) && lease->holder_hash != holder_before)
         report(out, REPORT_FOLLOWING);
     if (m->state == ELECTION_LEARNING || m->state == ELECTION_FOLLOWING)
         follow(m, now_ns, out);
@@ -423,7 +417,7 @@ static void finish_yield(struct election *m, bool sure, int64_t now_ns,
 static void finish_release(struct election *m, bool released, int64_t now_ns,
                            struct election_actions *out)
 {
-    bool is_replaced = m->seen && m->present && is_foreign(m, &m->lease);
+    bool is_replaced = m->seen && m->present && election_is_foreign(m, &m->lease);
     if (released)
         report(out, REPORT_RELEASED);
     else if (!is_replaced) /* else nobody waits for it */
@@ -442,7 +436,7 @@ static void learn_answer(struct election *m, const struct election_lease *lease,
     if (lease->version <= m->lease.version)
         return;
     learn(m, lease, now_ns);
-    if (is_foreign(m, lease) && lease->holder_hash != holder_before)
+    if (election_is_foreign(m, lease) && lease->holder_hash != holder_before)
         report(out, REPORT_FOLLOWING);
 }
 

@@ -182,6 +182,11 @@ void election_step(struct election *m, const struct election_event *event, int64
 int64_t election_renew_soon(struct election *m, int64_t at_ns);
 /* After a change of `config`: the same, at once; that no renewal came in the time that is asked for from now on is no failure. */
 int64_t election_renew_anew(struct election *m, int64_t now_ns);
+/* Of somebody else, whom this candidate does not replace. */
+static inline bool election_is_foreign(const struct election *m, const struct election_lease *lease)
+{
+    return lease->holder == HOLDER_OTHER || (lease->holder == HOLDER_TWIN && !m->config.may_take_back);
+}
 /* The gate. */
 static inline bool election_may_act(const struct election *m, int64_t now_ns)
 {

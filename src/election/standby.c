@@ -46,9 +46,7 @@ void standby_init(struct standby_pair *s, enum standby mode, bool crowd)
 
 static bool is_foreign(const struct election *m)
 {
-    return m->seen && m->present &&
-           (m->lease.holder == HOLDER_OTHER ||
-            (m->lease.holder == HOLDER_TWIN && !m->config.may_take_back));
+    return m->seen && m->present && election_is_foreign(m, &m->lease);
 }
 
 bool election_is_held(const struct election *m, int64_t now_ns)

@@ -26,6 +26,7 @@
 #include "wire/text.h"
 
 #define MS_NS INT64_C(1000000)
+enum { HTTP_BAD_GATEWAY = 502 };
 
 #if defined(__x86_64__)
 #define ARCH "amd64"
@@ -316,10 +317,11 @@ static void call_done(struct kube_call *call, const struct http_result *http)
             status_parse(&status, &arena, http->body);
         result.reason = status.reason;
         result.message = status.message;
-        result.is_html = status.is_html;
         if (result.retry_after_ms < 0 && status.retry_after_s >= 0)
             result.retry_after_ms = status.retry_after_s * 1000;
         describe(call, http, &status, &result);
+        if (status.is_html) /* what a proxy says is nothing about kinds, objects and permissions */
+            result.status = HTTP_BAD_GATEWAY;
     }
     call_finish(call, &result);
     arena_deinit(&arena);

@@ -41,10 +41,9 @@ void kube_client_drop_connections(struct kube_client *client, enum kube_lane lan
 
 struct kube_result {
     enum http_outcome outcome;
-    int status;               /* HTTP status, 0 if there was no answer */
+    int status;               /* HTTP status, 0 if there was no answer; 502 for any error that is a page of somebody in between */
     str reason;               /* of the Status object, e.g. "Conflict", "AlreadyExists", "Expired"; empty if none */
     str message;
-    bool is_html;             /* of a status from 300 on: not an API server's answer, but a page of somebody in between */
     str body;                 /* buffered answers below 300 */
     int64_t retry_after_ms;   /* -1 if not said */
     int64_t server_time_ns;   /* Date header, 0 if none */

@@ -97,9 +97,8 @@ static void sweep_done(struct watch *w)
         watch_say_synced(w, !was_synced);
     w->sync_due = false;
     /* What a list had brought until it was denied is gone now: then nobody waits for the kind any more. */
-    bool is_denied = w->trouble == WATCH_FORBIDDEN || w->trouble == WATCH_NOT_SERVED;
     bool is_changed = w->synced != was_synced || w->complete_fields != was_complete;
-    if (is_changed || (is_denied && !w->synced))
+    if (is_changed || (watch_is_denied(w) && !w->synced))
         watch_state_changed(w);
 }
 
@@ -367,8 +366,7 @@ static void on_done(void *arg, const struct kube_result *r)
         event.kind = LW_LIST_END;
     } else if (is_answered && r->status >= 300) {
         event.kind = LW_ERROR;
-        /* A proxy without a server behind it says nothing of kinds and permissions. */
-        event.status = r->is_html ? 502 : r->status;
+        event.status = r->status;
         event.reason = r->reason;
         event.too_large = is_too_large(r->status, r->message);
         w->was_told_to_wait = r->retry_after_ms >= 0;

@@ -350,8 +350,7 @@ bool watch_is_synced(const struct watch *w, const struct watch_user *user)
 {
     if (w->synced)
         return (wanted_fields(w, user->fields) & ~w->complete_fields) == 0;
-    bool is_denied = w->trouble == WATCH_FORBIDDEN || w->trouble == WATCH_NOT_SERVED;
-    return is_denied && w->store.count == 0;
+    return watch_is_denied(w) && w->store.count == 0;
 }
 
 enum watch_trouble watch_trouble(const struct watch *w)

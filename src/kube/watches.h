@@ -75,6 +75,10 @@ void watch_leave(struct watch *w, struct watch_user *user);
 /* The store is full for this user (or the kind is not served, or forbidden: then there is nothing to wait for). */
 bool watch_is_synced(const struct watch *w, const struct watch_user *user);
 enum watch_trouble watch_trouble(const struct watch *w);
+static inline bool watch_is_denied(const struct watch *w)
+{
+    return watch_trouble(w) == WATCH_FORBIDDEN || watch_trouble(w) == WATCH_NOT_SERVED;
+}
 /* What the trouble is, for a status; "" if there is none. */
 str watch_trouble_text(const struct watch *w);
 struct store *watch_store(struct watch *w); /* read only */

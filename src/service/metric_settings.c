@@ -267,8 +267,7 @@ void point_sums_add(struct point_sums *s, const str *key, size_t key_count, int6
         sum = new_sum(s, key, key_count, value);
         (void)map_put(&s->map, joined, sum);
     }
-    if (__builtin_add_overflow(sum->sum, value, &sum->sum))
-        sum->carries += value > 0 ? 1 : -1;
+    sum->sum += value;
     sum->count++;
     sum->min = value < sum->min ? value : sum->min;
     sum->max = value > sum->max ? value : sum->max;
@@ -276,12 +275,13 @@ void point_sums_add(struct point_sums *s, const str *key, size_t key_count, int6
 
 int64_t point_sum_value(const struct point_sum *sum, enum metric_aggregation how)
 {
-    __int128 total = ((__int128)sum->carries * UINT64_MAX) + sum->carries + sum->sum;
     switch (how) {
     case AGGREGATE_AVG:
-        return (int64_t)(total / sum->count);
+        return (int64_t)(sum->sum / sum->count);
     case AGGREGATE_SUM:
-        return total > INT64_MAX ? INT64_MAX : total < INT64_MIN ? INT64_MIN : (int64_t)total;
+        return sum->sum > INT64_MAX   ? INT64_MAX
+               : sum->sum < INT64_MIN ? INT64_MIN
+                                      : (int64_t)sum->sum;
     case AGGREGATE_MIN:
         return sum->min;
     case AGGREGATE_MAX:

@@ -65,7 +65,7 @@ bool attribute_filter_passes(const struct attribute_filter *f, str value);
 struct point_sum {
     struct point_sum *next; /* in order of arrival of the first of them */
     const str *key;         /* the attributes' values */
-    int64_t sum, carries; /* of the values: sum + carries * 2^64 */
+    __int128 sum; /* no number of 64-bit values reaches its end */
     int64_t min, max, count;
 };
 struct point_sums {

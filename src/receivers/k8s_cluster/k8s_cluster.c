@@ -151,18 +151,12 @@ static bool is_ready(const struct receiver *r)
     return true;
 }
 
-static bool is_denied(const struct k8s_stream *s)
-{
-    return watch_trouble(s->watch) == WATCH_FORBIDDEN ||
-           watch_trouble(s->watch) == WATCH_NOT_SERVED;
-}
-
 /* Ready without it. When it can be listed later, and that fails, it is not waited for either. */
 static void note_missing(struct k8s_cluster *k)
 {
     for (size_t i = 0; i < k->stream_count; i++) {
         struct k8s_stream *s = &k->streams[i];
-        s->is_missing = is_denied(s) && watch_store(s->watch)->count == 0;
+        s->is_missing = watch_is_denied(s->watch) && watch_store(s->watch)->count == 0;
     }
 }
 
@@ -195,7 +189,7 @@ static void tell_ready(struct k8s_cluster *k)
         for (size_t i = 0; i < k->stream_count; i++) {
             const struct k8s_stream *s = &k->streams[i];
             object_count += watch_store(s->watch)->count;
-            if (is_denied(s))
+            if (watch_is_denied(s->watch))
                 add_label(&without, s);
         }
         log_info(&k->receiver->base.logger, "All watches are synced",
@@ -211,7 +205,7 @@ static void on_state(void *arg)
 {
     struct k8s_stream *s = arg;
     struct k8s_cluster *k = s->owner;
-    if (!is_denied(s) && watch_is_synced(s->watch, &s->user))
+    if (!watch_is_denied(s->watch) && watch_is_synced(s->watch, &s->user))
         s->is_missing = false;
     if (k->entities != NULL)
         entities_state(k->entities, s);

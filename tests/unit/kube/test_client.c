@@ -286,6 +286,31 @@ static void test_errors(void **state)
     fixture_free(f, client);
 }
 
+/* A load balancer without a server behind it: what it says of an object is no answer about that object. */
+static void test_a_page_of_a_proxy_is_no_answer(void **state)
+{
+    (void)state;
+    static const struct {
+        int status;
+        const char *err;
+    } cases[] = {{404, "/prefix/x: 404 Not Found: the answer is HTML"},
+                 {403, "/prefix/x: 403 Forbidden: the answer is HTML"},
+                 {409, "/prefix/x: 409 Conflict: the answer is HTML"},
+                 {503, "/prefix/x: 503 Service Unavailable: the answer is HTML"}};
+    struct fixture *f = fixture_new(NULL);
+    struct kube_client *client = client_of(f, "    token: SECRET");
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        f->script.status = cases[i].status;
+        f->script.headers = "Content-Type: text/html\r\n";
+        f->script.body = "<html><body>no server</body></html>\n";
+        call(f, client);
+        assert_int_equal(f->o.outcome, HTTP_DONE);
+        assert_int_equal(f->o.status, 502);
+        assert_contains(f->o.err, cases[i].err);
+    }
+    fixture_free(f, client);
+}
+
 static void hold(struct test_conn *c, const struct test_request *r, void *arg)
 {
     (void)r;
@@ -775,6 +800,7 @@ int main(void)
         cmocka_unit_test(test_http_without_credentials),
         cmocka_unit_test(test_basic),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_a_page_of_a_proxy_is_no_answer),
         cmocka_unit_test(test_timeout),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_401_with_a_static_token),
