@@ -1,7 +1,6 @@
 """The backend is slow, refuses or is away while the leader changes."""
 import time
 
-from harness.ticks import SECOND
 from registry import fault
 from stage import FOLLOWS
 
@@ -107,20 +106,13 @@ def backend_half_open(stage):
 
 @fault("SIGTERM under back-pressure: the queue is full and a tick half collected", LATE + "; ticks that found no room are missing", "backend")
 def sigterm_under_back_pressure(stage):
-    a, b = stage.pair(signals=("metrics", "logs", "traces"), exporter={"sending_queue": {"num_consumers": 1, "queue_size": 2}, "timeout": "10s"})
-    stage.allowed.late_from = {"a"}
-    since = time.time()
-    stage.backend_link(a).hold(down=False)
-    stage.wait_past(2.5 * stage.timing.interval)
+    a, b, since = stage.pair_under_back_pressure()
     mark = stage.backend.mark()
     a.signal(15)
     stage.may_have_ended.add("a")
-    stage.lease_watch.wait_holder(lambda holder: holder.startswith("b_"), 20)
-    blocked = time.time()
-    stage.backend_link(a).heal()
+    stage.end_back_pressure(a, since)
     assert a.wait(20) == 0
     stage.taken_by([b], mark)
-    stage.allowed.excuse((since - stage.timing.interval) * SECOND, blocked * SECOND, "there was no room")
 
 
 @fault("the backend is away for the leader alone; SIGKILL", "what the leader could not send is lost with it; then *excused*", "backend")

@@ -2,7 +2,6 @@
 import signal
 import time
 
-from harness.ticks import SECOND
 from registry import fault
 from stage import FOLLOWS, LED, LOST
 
@@ -70,18 +69,11 @@ def yield_with_a_backend_that_refuses(stage):
 
 @fault("SIGUSR1 under back-pressure: the queue is full and a tick half collected", LATE + "; ticks that found no room are missing", "yield")
 def yield_under_back_pressure(stage):
-    a, b = stage.pair(signals=("metrics", "logs", "traces"), exporter={"sending_queue": {"num_consumers": 1, "queue_size": 2}, "timeout": "10s"})
-    stage.allowed.late_from = {"a"}
-    since = time.time()
-    stage.backend_link(a).hold(down=False)
-    stage.wait_past(2.5 * stage.timing.interval)
+    a, b, since = stage.pair_under_back_pressure()
     mark = stage.backend.mark()
     a.signal(signal.SIGUSR1)
-    stage.lease_watch.wait_holder(lambda holder: holder.startswith("b_"), 20)
-    blocked = time.time()
-    stage.backend_link(a).heal()
+    stage.end_back_pressure(a, since)
     handed_over(stage, a, b, mark=mark)
-    stage.allowed.excuse((since - stage.timing.interval) * SECOND, blocked * SECOND, "there was no room")
     stage.backend.more(4, ["b"])
 
 

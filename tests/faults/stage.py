@@ -193,6 +193,21 @@ class Stage(World):
         self.settle(a)
         return a, b
 
+    def pair_under_back_pressure(self):
+        """As a pair; a's queue is full and a tick half collected, until its link to the backend is healed. Also when that began (wall time)."""
+        a, b = self.pair(signals=("metrics", "logs", "traces"), exporter={"sending_queue": {"num_consumers": 1, "queue_size": 2}, "timeout": "10s"})
+        self.allowed.late_from = {"a"}
+        since = time.time()
+        self.backend_link(a).hold(down=False)
+        self.wait_past(2.5 * self.timing.interval)
+        return a, b, since
+
+    def end_back_pressure(self, a, since):
+        """When b leads; the ticks that found no room are excused."""
+        self.lease_watch.wait_holder(lambda holder: holder.startswith("b_"), 20)
+        self.allowed.excuse((since - self.timing.interval) * SECOND, time.time() * SECOND, "there was no room")
+        self.backend_link(a).heal()
+
     def trio(self, **options):
         return (*self.pair(**options), self.start_standby("c", **options))
 

@@ -52,20 +52,26 @@ static void test_written_note_comes_back(void **state)
     note_deinit(&back);
 }
 
+/* More than fit. */
+static void put_many(struct note *n)
+{
+    char id[32];
+    for (int i = 0; i < 200; i++) {
+        int len = snprintf(id, sizeof id, "dummy/%d", i);
+        note_put(n, str_make(id, (size_t)len),
+                 &(struct note_entry){.interval_ns = 1, .enqueued_ns = 1795409504632842276});
+    }
+}
+
 static void test_full_note_leaves_receivers_out_and_says_so(void **state)
 {
     (void)state;
     struct note n, back;
     struct buf text;
     struct err err;
-    char id[32];
     note_init(&n);
     note_init(&back);
-    for (int i = 0; i < 200; i++) {
-        int len = snprintf(id, sizeof id, "dummy/%d", i);
-        note_put(&n, str_make(id, (size_t)len),
-                 &(struct note_entry){.interval_ns = 1, .enqueued_ns = 1795409504632842276});
-    }
+    put_many(&n);
     buf_init(&text, 64 * KIB);
     size_t left_out = note_print(&text, &n);
     assert_true(left_out > 0 && left_out < 200);
@@ -102,14 +108,9 @@ static void test_full_note_keeps_who_said_something_last(void **state)
     struct note n, back;
     struct buf text;
     struct err err;
-    char id[32];
     note_init(&n);
     note_init(&back);
-    for (int i = 0; i < 200; i++) {
-        int len = snprintf(id, sizeof id, "dummy/%d", i);
-        note_put(&n, str_make(id, (size_t)len),
-                 &(struct note_entry){.interval_ns = 1, .enqueued_ns = 1795409504632842276});
-    }
+    put_many(&n);
     note_put(&n, STR("dummy/7"), &(struct note_entry){.interval_ns = 7});
     buf_init(&text, 64 * KIB);
     assert_true(note_print(&text, &n) > 0);

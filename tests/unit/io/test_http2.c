@@ -770,6 +770,17 @@ static void check_ordinary_request(struct world *w, const struct peer *p)
     exchange_free(&x);
 }
 
+/* None of them is over. */
+static void streams_end(struct world *w, struct peer *p, struct exchange *xs, int count)
+{
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(xs[i].done_count, 0);
+        exchange_free(&xs[i]);
+    }
+    world_free(w);
+    peer_stop(p);
+}
+
 /* Each of those that the server did not take would open a connection of its own. */
 static void test_requests_sent_away_share_the_next_connection(void **state)
 {
@@ -789,13 +800,9 @@ static void test_requests_sent_away_share_the_next_connection(void **state)
     assert_int_equal(p->accepted, 3);
     assert_int_equal(p->closed_by_client, 0);
     assert_int_equal(moved_count, 0);
-    for (int i = 0; i < COUNT; i++) {
-        assert_int_equal(xs[i].done_count, 0);
+    for (int i = 0; i < COUNT; i++)
         assert_true(str_eqz(buf_view(&xs[i].data), "hello"));
-        exchange_free(&xs[i]);
-    }
-    world_free(w);
-    peer_stop(p);
+    streams_end(w, p, xs, COUNT);
 }
 
 /* Of a server that allows few streams all connections are full: there are as many as it takes, and none is emptied. */
@@ -820,10 +827,7 @@ static void test_full_connections(void **state)
     assert_int_equal(p->accepted, CONNECTIONS + 1);
     assert_int_equal(p->closed_by_client, 0);
     assert_int_equal(moved_count, 0);
-    for (int i = 0; i < COUNT; i++)
-        exchange_free(&xs[i]);
-    world_free(w);
-    peer_stop(p);
+    streams_end(w, p, xs, COUNT);
 }
 
 /* Connections that were sent away stay with their streams, but for a few: then the smallest go. */
@@ -855,12 +859,7 @@ static void test_few_connections_drain(void **state)
     run_until(w, &script.taken_count, COUNT + moved_count);
     run_for_ms(w, 20);
     assert_int_equal(p->accepted, SMALL + 1);
-    for (int i = 0; i < COUNT; i++) {
-        assert_int_equal(xs[i].done_count, 0);
-        exchange_free(&xs[i]);
-    }
-    world_free(w);
-    peer_stop(p);
+    streams_end(w, p, xs, COUNT);
 }
 
 /* The connection is cut while streams are open. */

@@ -10,6 +10,19 @@ static struct world *begin(void)
     return w;
 }
 
+/* Ticks of three batches; the first one has come. */
+static struct world *begin_in_batches(void)
+{
+    struct world *w = world_new("extensions: {elect: {lease: l}}\nreceivers: {pull: {k8s_leader_elector: elect, batches: 3}}\n"
+                                "exporters: {sink: {}}\n"
+                                "service: {extensions: [elect], pipelines: {metrics: {receivers: [pull], exporters: [sink]}}}\n");
+    world_start(w);
+    fake_elector_lead(world_elector(w, "l"), INHERIT_NONE, 0);
+    world_run(w, 0);
+    assert_int_equal(fake("sink")->seen_count, 3);
+    return w;
+}
+
 /* Every tick of the aligned grid came once. */
 static void assert_unbroken(const struct fake *sink)
 {
@@ -50,14 +63,8 @@ static void test_waits_for_what_is_in_flight_then_yields(void **state)
 static void test_a_tick_in_progress_is_finished(void **state)
 {
     (void)state;
-    struct world *w = world_new("extensions: {elect: {lease: l}}\nreceivers: {pull: {k8s_leader_elector: elect, batches: 3}}\n"
-                                "exporters: {sink: {}}\n"
-                                "service: {extensions: [elect], pipelines: {metrics: {receivers: [pull], exporters: [sink]}}}\n");
-    world_start(w);
+    struct world *w = begin_in_batches();
     struct elector *e = world_elector(w, "l");
-    fake_elector_lead(e, INHERIT_NONE, 0);
-    world_run(w, 0);
-    assert_int_equal(fake("sink")->seen_count, 3);
     fake("pull")->collect_takes_ns = 20 * MS;
     int64_t wait_ns = fake("sink")->seen[0].tick_ns + SECOND - loop_wall_ns(w->loop);
     world_run(w, wait_ns);
@@ -99,13 +106,8 @@ static void fill_the_queue(struct receiver *r)
 static void test_half_sent_tick_is_noted_before_the_release(void **state)
 {
     (void)state;
-    struct world *w = world_new("extensions: {elect: {lease: l}}\nreceivers: {pull: {k8s_leader_elector: elect, batches: 3}}\n"
-                                "exporters: {sink: {}}\n"
-                                "service: {extensions: [elect], pipelines: {metrics: {receivers: [pull], exporters: [sink]}}}\n");
-    world_start(w);
+    struct world *w = begin_in_batches();
     struct elector *e = world_elector(w, "l");
-    fake_elector_lead(e, INHERIT_NONE, 0);
-    world_run(w, 0);
     fake("pull")->during_collect = fill_the_queue;
     while (fake("sink")->seen_count == 3)
         world_run(w, 10 * MS);
