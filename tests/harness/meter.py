@@ -65,15 +65,17 @@ class Meter:
         self.wait_quiet()
 
     def wait_ticks(self, count, timeout):
-        """Until so many more ticks have arrived; returns {stamp: calls}, and the resident bytes after each."""
+        """Until so many more ticks have arrived; returns {stamp: calls}, and the resident bytes after each. A tick of which something was there
+        before (a busy machine is quiet in the middle of one, too) is not among them."""
         start, resident, end = len(self.sink.process.out), [], time.monotonic() + timeout
+        begun = set(self.ticks())
         while len(resident) < count:
             before = len(self.sink.process.out)
             if self.sink.wait_call(lambda call: call.get("points"), end - time.monotonic(), before) is None:
                 raise RuntimeError(f"{self.process.name}: {len(resident)} of {count} ticks in {timeout} s")
             self.wait_quiet()
             resident.append(self.process.memory()["VmRSS"])
-        return self.ticks(start), resident
+        return {stamp: calls for stamp, calls in self.ticks(start).items() if stamp not in begun}, resident
 
 
 def latency_seconds(stamp, calls):

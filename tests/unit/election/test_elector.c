@@ -10,6 +10,7 @@
 #include "../service/fake_loop.h"
 #include "base/limits.h"
 #include "election/elector.h"
+#include "election/note.h"
 #include "kube/lease.h"
 
 #define MS INT64_C(1000000)
@@ -33,6 +34,7 @@ struct lease_watch {
 };
 static struct kube_call *call; /* under way; one at a time, for there is no standby */
 static struct lease_watch *watch;
+static int watch_count; /* that were opened */
 static char *record; /* the Lease as it was written last */
 
 struct kube_client *kube_client_new(struct loop *loop, const struct logger *logger,
@@ -110,6 +112,7 @@ struct lease_watch *lease_watch_start(struct kube_client *client, str namespace,
         (void)timeout_s, (void)idle_timeout_ms;
     assert_null(watch);
     watch = mem_zalloc(sizeof *watch);
+    watch_count++;
     watch->on_event = on_event;
     watch->arg = arg;
     return watch;
@@ -252,8 +255,7 @@ static bool body_has(const char *text)
     return strstr(call->body, text) != NULL;
 }
 
-/* Leads by version 10. */
-static struct world *lead(struct elector_config config)
+static struct world *begin(struct elector_config config)
 {
     struct world *w = mem_zalloc(sizeof *w);
     call = NULL; /* a test before may have failed */
@@ -269,6 +271,13 @@ static struct world *lead(struct elector_config config)
     w->elector = get(w, config, 1);
     elector_start(w->elector);
     watch_says(LEASE_OPENED);
+    return w;
+}
+
+/* Leads by version 10. */
+static struct world *lead(struct elector_config config)
+{
+    struct world *w = begin(config);
     watch_is_synced("9");
     assert_true(sends("POST"));
     execute("10");
@@ -484,6 +493,75 @@ static void test_a_reload_with_another_identity(void **state)
     end(w);
 }
 
+static void renew(struct world *w, const char *version, bool is_shown)
+{
+    fake_loop_run(w->loop, 5 * SECOND);
+    assert_true(sends("PUT"));
+    execute(version);
+    answer(200, record);
+    if (is_shown)
+        watch_shows(LEASE_SEEN, NULL);
+    fake_loop_run(w->loop, MS);
+}
+
+/* Nothing ends, nothing comes: until a bookmark is missed, only our own writes can tell. */
+static void test_a_watch_that_does_not_show_our_writes_is_opened_anew(void **state)
+{
+    (void)state;
+    struct world *w = lead(settings());
+    watch_shows(LEASE_SEEN, NULL);
+    int before = watch_count;
+    renew(w, "11", true);
+    renew(w, "12", true);
+    renew(w, "13", false); /* it may be on its way */
+    assert_int_equal(watch_count, before);
+    renew(w, "14", false);
+    assert_int_equal(watch_count, before + 1);
+    renew(w, "15", false); /* from version 14 on: that one it need not show */
+    assert_int_equal(watch_count, before + 1);
+    renew(w, "16", false);
+    assert_int_equal(watch_count, before + 2);
+    end(w);
+}
+
+/* Those that spoke last stay in front, for a full note leaves out who is behind. */
+static void test_an_inherited_note_keeps_its_order(void **state)
+{
+    (void)state;
+    struct world *w = begin(settings());
+    struct lease lease;
+    struct note note;
+    struct buf text;
+    lease_init(&lease);
+    note_init(&note);
+    buf_init(&text, 64 * KIB);
+    note.lease_uid = lease.uid = STR("uid-1");
+    note_put(&note, STR("last"), &(struct note_entry){.interval_ns = 1, .enqueued_ns = 1});
+    note_put(&note, STR("first"), &(struct note_entry){.interval_ns = 1, .enqueued_ns = 2});
+    (void)note_print(&text, &note);
+    lease.name = STR("l");
+    lease.namespace = STR("ns");
+    lease.resource_version = STR("9");
+    lease.duration_s = 1; /* released */
+    lease.renew_ns = SECOND;
+    lease_annotation_set(&lease, STR(NOTE_ANNOTATION), buf_view(&text));
+    buf_clear(&text);
+    lease_print(&text, &lease);
+    record = str_dup(buf_view(&text));
+    watch_shows(LEASE_SEEN, NULL);
+    assert_true(sends("PUT"));
+    execute("10");
+    answer(200, record);
+    fake_loop_run(w->loop, 5 * SECOND);
+    assert_true(sends("PUT"));
+    const char *first = strstr(call->body, "first"), *last = strstr(call->body, "last");
+    assert_true(first != NULL && last != NULL && first < last);
+    buf_deinit(&text);
+    note_deinit(&note);
+    lease_deinit(&lease);
+    end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +572,8 @@ int main(void)
         cmocka_unit_test(test_the_renew_deadline_stops_nothing_with_keep),
         cmocka_unit_test(test_a_reload_with_shorter_durations),
         cmocka_unit_test(test_a_reload_with_another_identity),
+        cmocka_unit_test(test_a_watch_that_does_not_show_our_writes_is_opened_anew),
+        cmocka_unit_test(test_an_inherited_note_keeps_its_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
