@@ -109,6 +109,15 @@ static int64_t claim_time_ns(const struct election *m, int64_t now_ns)
     return m->promised_ns + m->config.stagger_ns;
 }
 
+/* Somebody else has led since the yield: the record says so, or is the release of a term that was never seen here. */
+static bool shows_another_leader(const struct election *m, const struct election_lease *lease)
+{
+    bool same_term = lease->uid == m->lease.uid && lease->transitions == m->lease.transitions;
+    /* RELEASING: the term may be our own, of a claim whose answer is not here. */
+    bool is_later = m->seen && lease->released && !same_term && m->state != ELECTION_RELEASING;
+    return is_later || election_is_foreign(m, lease);
+}
+
 /* Takes a version over as the present knowledge. */
 static void learn(struct election *m, const struct election_lease *lease, int64_t now_ns)
 {
@@ -125,13 +134,13 @@ static void learn(struct election *m, const struct election_lease *lease, int64_
     m->promised_ns = max_i64(m->promised_ns, now_ns + m->longest_ns);
     if (lease->released)
         m->promised_ns = now_ns;
+    if (shows_another_leader(m, lease))
+        m->hold_back_ns = 0;
     m->lease = *lease;
     m->seen = m->present = true;
     m->confirming = false;
     m->learned_ns = now_ns;
     m->gone_ns = 0;
-    if (election_is_foreign(m, lease)) /* somebody else has led since the yield */
-        m->hold_back_ns = 0;
 }
 
 static void follow(struct election *m, int64_t now_ns, struct election_actions *out)

@@ -69,6 +69,7 @@ struct election_lease elector_view(struct elector *e, const struct lease *lease,
         .holder = holder,
         .holder_hash = sip_hash(key, lease->holder),
         .duration_ns = duration_of(lease, holder),
+        .transitions = (uint32_t)lease->transitions,
         .released = lease->holder.len == 0 && lease->duration_s == 1,
         .pristine = lease->holder.len == 0 && lease->renew_ns == 0 && lease->acquire_ns == 0 &&
                     lease->transitions == 0,

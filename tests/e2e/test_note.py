@@ -226,8 +226,8 @@ def test_note_is_bounded_and_what_does_not_fit_is_said(world):
     world.expect(b, LED, predecessor="released")
     wait_until(lambda: sum("Collecting as leader" in text for text in b.err.texts()) == 40, 10, "all receivers collect")
     inherited = [line["inherited"] for line in b.log() if line.get("msg") == "Collecting as leader"]
-    assert set(inherited) == {"released", "none"} and inherited.count("released") == sum(
-        len(note_of(lease)["receivers"]) for _, _, lease in watch.events if lease["spec"].get("holderIdentity") == "")
+    _, released = watch.wait_holder(lambda holder: holder == "", 10)
+    assert set(inherited) == {"released", "none"} and inherited.count("released") == len(note_of(released)["receivers"])
     world.output(b, "all").wait(lambda ticks: len(ticks) >= 80, 30, "two ticks of each")
     assert doubled(*world.ticks("a", "b", output="all")) == []
     for _, _, lease in watch.events:

@@ -111,7 +111,7 @@ class World:
         """Each tick of the receiver was emitted by exactly one of these processes, and none is missing."""
         emitted = self.ticks(*names, output=output)
         assert doubled(*emitted) == [], f"ticks were emitted twice, by {names}: {emitted}"
-        assert holes(interval, *emitted) == [], "ticks are missing"
+        assert holes(interval, *emitted) == [], f"ticks are missing of {names}: {emitted}"
         return emitted
 
     def check_no_double(self, *names, output="dummy-foo"):

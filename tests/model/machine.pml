@@ -263,6 +263,11 @@ inline claim_time(i)
 
 inline learn(i, r, ref)
 {
+    if /* after a yield somebody else has led: the record says so, or is the release of a term that was never seen */
+    :: HOLDER(r) != 0 && HOLDER(r) != ME(i) -> m[i].hold_in = 0
+    :: m[i].seen && HOLDER(r) == 0 && FORM(r) == RELEASED && HOLDER(m[i].known) != ME(i) && m[i].state != RELEASING -> m[i].hold_in = 0
+    :: else
+    fi;
     m[i].known = r;
     m[i].reference = ref;
     m[i].seen = 1;
@@ -279,10 +284,6 @@ inline learn(i, r, ref)
     if
     :: MUT(CLEARED_IS_FREE) && HOLDER(r) == 0 -> m[i].promised_in = 0
     :: MUT(EDITED_COUNTS) && HOLDER(r) != 0 && HOLDER(r) != ME(i) && FORM(r) == EDITED -> m[i].promised_in = 1
-    :: else
-    fi;
-    if
-    :: HOLDER(r) != 0 && HOLDER(r) != ME(i) -> m[i].hold_in = 0
     :: else
     fi
 }

@@ -63,6 +63,49 @@ static void test_after_a_yield_a_release_of_somebody_else_is_claimed(void **stat
     assert_int_equal(sees(&m, released_at(13), START + 3 * SECOND).call, CALL_CLAIM);
 }
 
+/* Two yields in a row: the watch began when the next leader had released it, too, so that its name was never seen. */
+static void test_after_a_yield_the_release_of_a_leader_that_was_never_seen_is_claimed(void **state)
+{
+    (void)state;
+    struct election m;
+    yield(&m);
+    struct election_lease annotated = released_at(12); /* the same release, touched by somebody */
+    assert_int_equal(sees(&m, annotated, START + 2 * SECOND).call, CALL_NONE);
+    struct election_lease later = released_at(14);
+    later.transitions = 1;
+    assert_int_equal(sees(&m, later, START + 3 * SECOND).call, CALL_CLAIM);
+}
+
+static void test_after_a_yield_the_release_of_a_lease_made_again_is_claimed(void **state)
+{
+    (void)state;
+    struct election m;
+    yield(&m);
+    struct election_lease another = released_at(14);
+    another.uid = 2;
+    assert_int_equal(sees(&m, another, START + 3 * SECOND).call, CALL_CLAIM);
+}
+
+/* The claim under way is carried out and given back, and both answers come late: the release is our own. */
+static void test_a_yield_while_claiming_holds_back(void **state)
+{
+    (void)state;
+    struct election m;
+    follow(&m);
+    assert_int_equal(sees(&m, released_at(6), START + SECOND).call, CALL_CLAIM);
+    step(&m, EVENT_YIELD, START + SECOND + MS);
+    struct election_lease ours = lease_of(HOLDER_ME, 7);
+    ours.transitions = 1;
+    assert_int_equal(done(&m, CALL_OK, ours, START + SECOND + 2 * MS).call, CALL_RELEASE);
+    struct election_lease released = released_at(8);
+    released.transitions = 1;
+    sees(&m, released, START + SECOND + 3 * MS);
+    assert_int_equal(done(&m, CALL_OK, released, START + SECOND + 4 * MS).call, CALL_NONE);
+    int64_t again_ns = START + SECOND + 4 * MS + DURATION;
+    assert_int_equal(step(&m, EVENT_TIMER, again_ns - 1).call, CALL_NONE);
+    assert_int_equal(step(&m, EVENT_TIMER, again_ns).call, CALL_CLAIM);
+}
+
 /* A watch that has said that there is no Lease says it once. */
 static void test_yield_of_a_lease_that_never_was_is_followed_by_a_look(void **state)
 {
@@ -710,6 +753,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_yield_releases_and_holds_back_for_one_duration),
         cmocka_unit_test(test_after_a_yield_a_release_of_somebody_else_is_claimed),
+        cmocka_unit_test(test_after_a_yield_the_release_of_a_leader_that_was_never_seen_is_claimed),
+        cmocka_unit_test(test_after_a_yield_the_release_of_a_lease_made_again_is_claimed),
+        cmocka_unit_test(test_a_yield_while_claiming_holds_back),
         cmocka_unit_test(test_yield_of_a_lease_that_never_was_is_followed_by_a_look),
         cmocka_unit_test(test_yield_overtaken_by_the_next_holder),
         cmocka_unit_test(test_yield_waits_for_the_renewal_under_way),

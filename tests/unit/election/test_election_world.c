@@ -25,6 +25,7 @@ struct record {
     bool exists;
     uint64_t uid, version;
     int writer; /* id of the process, -1: nobody */
+    uint32_t transitions;
     bool has_holder, released, pristine;
     int64_t duration_ns;
     int64_t
@@ -125,6 +126,7 @@ static struct election_lease view(const struct record *r, int who)
     return (struct election_lease){
         .uid = r->uid,
         .version = r->version,
+        .transitions = r->transitions,
         .holder = !r->has_holder     ? HOLDER_NONE
                   : r->writer == who ? HOLDER_ME
                                      : HOLDER_OTHER,
@@ -236,6 +238,8 @@ static enum call_outcome execute(struct world *w, const struct pending *p)
     } else {
         if (!r->exists || r->version != p->call_version || r->uid != p->call_uid)
             return CALL_CONFLICT;
+        bool is_taken_over = p->call == CALL_CLAIM && !(r->has_holder && r->writer == p->writer);
+        r->transitions += is_taken_over;
         r->has_holder = p->call != CALL_RELEASE;
         r->writer = p->writer;
     }

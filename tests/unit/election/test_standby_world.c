@@ -29,6 +29,7 @@ struct record {
     bool exists;
     uint64_t uid, version;
     int writer; /* id of the process */
+    uint32_t transitions;
     bool has_holder, released, pristine;
     int64_t duration_ns;
     int64_t own_duration_ns;         /* what the holder itself wrote */
@@ -151,6 +152,7 @@ static struct election_lease view(struct world *w, int who, int lease, const str
     return (struct election_lease){
         .uid = record->uid,
         .version = record->version,
+        .transitions = record->transitions,
         .holder = !record->has_holder ? HOLDER_NONE
                   : mine              ? HOLDER_ME
                                       : HOLDER_OTHER,
@@ -354,6 +356,8 @@ static enum call_outcome execute(struct world *w, const struct pending *p)
     } else {
         if (!r->exists || r->version != p->call_version || r->uid != p->call_uid)
             return CALL_CONFLICT;
+        bool is_taken_over = p->call == CALL_CLAIM && !(r->has_holder && r->writer == p->writer);
+        r->transitions += is_taken_over;
         r->has_holder = p->call != CALL_RELEASE;
         r->writer = p->writer;
     }
