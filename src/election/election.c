@@ -494,7 +494,15 @@ static void release_done(struct election *m, enum election_call call,
               read_now ? now_ns : now_ns + wait_retry_ns(m, event));
 }
 
-/* A missing permission is reported once for each kind of call, until that call has succeeded. */
+/* The kinds of call that need the same permission as this one. */
+static unsigned same_verb(enum election_call call)
+{
+    static const unsigned updates = 1U << CALL_CLAIM | 1U << CALL_RENEW | 1U << CALL_RELEASE;
+    return (updates >> call & 1) != 0 ? updates : 1U << call;
+}
+
+/* A missing permission is reported once for each kind of call, until such a call was permitted: one that is refused for what it found has
+ * passed that, too. */
 static void note_permission(struct election *m, enum election_call call,
                             const struct election_event *event, struct election_actions *out)
 {
@@ -502,8 +510,9 @@ static void note_permission(struct election *m, enum election_call call,
     if (event->outcome == CALL_FORBIDDEN && (m->forbidden_calls & bit) == 0) {
         m->forbidden_calls |= bit;
         report(out, REPORT_FORBIDDEN);
-    } else if (event->outcome == CALL_OK || event->outcome == CALL_NOT_FOUND) {
-        m->forbidden_calls &= ~bit;
+    } else if (event->outcome == CALL_OK || event->outcome == CALL_NOT_FOUND ||
+               event->outcome == CALL_CONFLICT) {
+        m->forbidden_calls &= ~same_verb(call);
     }
     if (event->outcome == CALL_OK || (call == CALL_GET && event->outcome == CALL_NOT_FOUND))
         m->failure_count = 0;

@@ -371,7 +371,10 @@ static void check_role(struct replica *r, str body)
         return;
     bool is_own = str_find(str_from(lease.holder), str_from(r->pod_uid), &at);
     bool stands_by = str_find(str_from(standby.holder), str_from(r->pod_uid), &at);
-    if (!is_own && !stands_by && !r->stopping &&
+    /* Who was denied the standby's Lease, and has not tried since, may take itself for alone while nobody holds it. */
+    const struct elector *e = replica_elector(r);
+    bool is_alone = e != NULL && e->orders.alone;
+    if (!is_own && !stands_by && !is_alone && !r->stopping &&
         !check_is_excused(w, EXCUSED_ALL, w->now_ns - 5 * SECOND, w->now_ns))
         world_fail(w, "p%" PRIu64 " claims the Lease, but the standby is \"%s\"", r->process,
                    standby.holder);

@@ -55,6 +55,67 @@ static void yield(struct world *w, struct replica *r)
     check_hands_over(r, by_lease ? 3 * (r->link.lag_ns + w->settings->lag_ns) + SECOND : 0, ready);
 }
 
+/* One yield after the other, each as soon as the next one leads: what each learns of the Lease begins in the middle. */
+struct row {
+    struct event event;
+    struct world *world;
+    uint64_t asked; /* the process; 0: nobody yet */
+    uint64_t script_count;
+    int64_t asked_ns, patience_ns;
+    int left;
+};
+
+static void on_row(void *arg)
+{
+    struct row *x = arg;
+    struct world *w = x->world;
+    struct replica *leader = world_leader(w);
+    bool taken = leader != NULL && leader->process != x->asked;
+    bool disturbed = script_count(w) != x->script_count || !script_is_quiet(w);
+    if (!disturbed && !taken && w->now_ns - x->asked_ns > x->patience_ns)
+        world_fail(w, "%.1f s after p%" PRIu64 " was asked to hand over, in a row, %s",
+                   (double)(w->now_ns - x->asked_ns) / 1e9, x->asked,
+                   leader == NULL ? "nobody leads" : "it still leads");
+    if (disturbed || (taken && (x->left == 0 || !server_hand(w, HAND_YIELD)))) {
+        mem_free(x);
+        return;
+    }
+    if (taken) {
+        x->asked = leader->process;
+        x->asked_ns = w->now_ns;
+        x->left--;
+        script_planned_again(w);
+    }
+    world_at(w, &x->event, w->now_ns + (taken ? 0 : between(w, 1, 50) * MS));
+}
+
+/* In a crowd those that are outside look once in a lease duration: there a row takes its time. */
+static void yields(struct world *w, struct replica *r)
+{
+    r = world_leader(w);
+    int64_t lag_ns = 0;
+    for (int i = 0; i < w->slot_count; i++) {
+        const struct replica *each = w->replicas[i];
+        bool is_late = each != NULL && each->link.lag_until_ns > w->now_ns;
+        if (is_late && each->link.lag_ns > lag_ns)
+            lag_ns = each->link.lag_ns;
+    }
+    lag_ns += w->settings->lag_ns;
+    int64_t patience_ns = 2 * SECOND + 6 * lag_ns;
+    if (r == NULL || r->stopping || r->signal_pending || w->settings->crowd ||
+        !script_is_quiet(w) || !script_has_successor(w) || patience_ns > w->settings->lease_ns / 2)
+        return;
+    struct row *x = mem_zalloc(sizeof *x);
+    *x = (struct row){.world = w,
+                      .script_count = script_count(w),
+                      .patience_ns = patience_ns,
+                      .asked_ns = w->now_ns,
+                      .left = (int)between(w, 2, 8)};
+    script_planned(w, "yields near something else");
+    event_init(&x->event, on_row, x);
+    world_at(w, &x->event, w->now_ns);
+}
+
 /* -- mild -- */
 
 static void short_pause(struct world *w, struct replica *r)
@@ -626,5 +687,6 @@ const struct fault faults[] = {
     {"denied writes", HARD, denied_writes},
     {"denied standby", HARD, denied_standby},
     {"denied pods", MILD, denied_pods},
+    {"yields in a row", PLANNED, yields},
 };
 const size_t fault_count = COUNT_OF(faults);

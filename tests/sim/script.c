@@ -159,6 +159,11 @@ void script_planned(struct world *w, const char *why)
     s->planned_ns = w->now_ns;
 }
 
+void script_planned_again(struct world *w)
+{
+    script_of(w)->planned_ns = w->now_ns;
+}
+
 void script_no_start_until(struct world *w, int64_t at_ns)
 {
     script_of(w)->no_start_until_ns = at_ns;

@@ -29,6 +29,7 @@ void script_outage(struct world *w, int64_t end_ns, const char *why);
 void script_mild(struct world *w, int64_t end_ns, const char *why);
 bool script_is_quiet(const struct world *w); /* nothing is near */
 void script_planned(struct world *w, const char *why);
+void script_planned_again(struct world *w); /* one that belongs to it, and needs no other successor */
 bool script_has_successor(const struct world *w); /* somebody could lead at once if the leader went */
 void script_restart_later(struct world *w, int slot, bool same_pod, int64_t delay_ns);
 /* No process starts before. */

@@ -302,6 +302,25 @@ static void test_missing_permission_is_said_once_and_retried(void **state)
     assert_true(has(&out, REPORT_LED));
 }
 
+/* Updates are one permission: what is refused for another version was permitted, and says so of the kind that was denied before. */
+static void test_a_conflict_shows_that_updates_are_permitted_again(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    int64_t now_ns = START + 5 * SECOND;
+    assert_int_equal(step(&m, EVENT_TIMER, now_ns).call, CALL_RENEW);
+    struct election_actions out = done(&m, CALL_FORBIDDEN, lease_of(HOLDER_NONE, 0), now_ns);
+    assert_true(has(&out, REPORT_FORBIDDEN));
+    sees(&m, lease_of(HOLDER_OTHER, 15), now_ns);
+    struct election_lease released = lease_of(HOLDER_NONE, 16);
+    released.released = true;
+    assert_int_equal(sees(&m, released, now_ns + MS).call, CALL_CLAIM);
+    assert_int_not_equal(m.forbidden_calls, 0);
+    done(&m, CALL_CONFLICT, lease_of(HOLDER_NONE, 0), now_ns + 2 * MS);
+    assert_int_equal(m.forbidden_calls, 0);
+}
+
 static void test_twin_is_waited_out_unless_it_is_known_dead(void **state)
 {
     (void)state;
@@ -675,6 +694,7 @@ int main(void)
         cmocka_unit_test(test_timeout_asks_for_a_new_connection),
         cmocka_unit_test(test_edited_duration_shrinks_the_gate_and_is_mended),
         cmocka_unit_test(test_missing_permission_is_said_once_and_retried),
+        cmocka_unit_test(test_a_conflict_shows_that_updates_are_permitted_again),
         cmocka_unit_test(test_twin_is_waited_out_unless_it_is_known_dead),
         cmocka_unit_test(test_without_a_watch_it_reads),
         cmocka_unit_test(test_slow_reads_of_a_missing_lease_do_not_begin_the_wait_anew),
