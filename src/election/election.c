@@ -97,18 +97,6 @@ static bool may_claim(const struct election *m, int64_t now_ns)
 
 /* ---- what is known of the Lease ---- */
 
-/* When a candidate that only watches may claim what it sees. */
-static int64_t claim_time_ns(const struct election *m, int64_t now_ns)
-{
-    if (!m->seen || (m->present && (m->lease.released || m->lease.pristine)))
-        return now_ns;
-    if (m->present && m->lease.holder == HOLDER_TWIN && m->config.may_take_back)
-        return now_ns;
-    if (m->present && m->lease.holder == HOLDER_ME)
-        return now_ns;
-    return m->promised_ns + m->config.stagger_ns;
-}
-
 /* Somebody else has led since the yield: the record says so, or is the release of a term that was never seen here. */
 static bool shows_another_leader(const struct election *m, const struct election_lease *lease)
 {
@@ -146,7 +134,7 @@ static void learn(struct election *m, const struct election_lease *lease, int64_
 static void follow(struct election *m, int64_t now_ns, struct election_actions *out)
 {
     m->state = ELECTION_FOLLOWING;
-    m->claim_at_ns = claim_time_ns(m, now_ns);
+    m->claim_at_ns = wait_claim_ns(m, now_ns);
     act_never(m);
     if (!m->watch_up)
         act_later(m, CALL_GET, now_ns + wait_poll_ns(m));
@@ -374,7 +362,7 @@ static void call_failed(struct election *m, enum election_call call,
     if (m->state == ELECTION_CLAIMING) {
         m->state = m->seen ? ELECTION_FOLLOWING : ELECTION_LEARNING;
         /* Somebody may have been seen meanwhile. */
-        m->claim_at_ns = max_i64(now_ns + delay_ns, claim_time_ns(m, now_ns));
+        m->claim_at_ns = max_i64(now_ns + delay_ns, wait_claim_ns(m, now_ns));
         bool saw_winner = event->outcome == CALL_CONFLICT && m->lease.version > m->call_version;
         if (saw_winner && !m->watch_up)
             act_later(m, CALL_GET, now_ns + m->config.retry_period_ns);
@@ -607,7 +595,7 @@ static void change_mode(struct election *m, enum election_mode mode, bool existe
     m->confirming = false;
     /* A record that is still the same counts from when it was seen; of an absence nothing is left. */
     m->absent_ns = INT64_MIN / 2;
-    m->claim_at_ns = m->seen ? claim_time_ns(m, now_ns) : INT64_MAX;
+    m->claim_at_ns = m->seen ? wait_claim_ns(m, now_ns) : INT64_MAX;
     if (m->call == CALL_NONE) /* in case the watch gives no answer */
         act_later(m, CALL_GET, now_ns + RACE_WAIT_NS);
 }

@@ -1,5 +1,5 @@
 /*
- * How long a candidate waits before it asks again. The retry period, which the user chose, is the pace of calls; a call that was
+ * How long a candidate waits before it asks again, or claims. The retry period, which the user chose, is the pace of calls; a call that was
  * refused is repeated sooner, for the Lease runs out meanwhile.
  */
 #include "election/election_wait.h"
@@ -53,4 +53,15 @@ int64_t wait_longest_gap_ns(const struct election *m)
 bool wait_looked_lately(const struct election *m, int64_t now_ns)
 {
     return m->watch_up || now_ns - m->looked_ns <= m->config.retry_period_ns * 3 / 2;
+}
+
+int64_t wait_claim_ns(const struct election *m, int64_t now_ns)
+{
+    if (!m->seen || (m->present && (m->lease.released || m->lease.pristine)))
+        return now_ns;
+    if (m->present && m->lease.holder == HOLDER_TWIN && m->config.may_take_back)
+        return now_ns;
+    if (m->present && m->lease.holder == HOLDER_ME)
+        return now_ns;
+    return m->promised_ns + m->config.stagger_ns;
 }

@@ -1,4 +1,4 @@
-/* How long a candidate waits before it asks again: of the election machine, not for others. */
+/* How long a candidate waits before it asks again, or claims: of the election machine, not for others. */
 #ifndef ELECTION_ELECTION_WAIT_H
 #define ELECTION_ELECTION_WAIT_H
 
@@ -24,5 +24,7 @@ int64_t wait_poll_ns(const struct election *m);
 int64_t wait_longest_gap_ns(const struct election *m);
 /* Is knowledge as new as that of one who watches, or reads once in a retry period? */
 bool wait_looked_lately(const struct election *m, int64_t now_ns);
+/* When a candidate that only watches may claim what it sees. */
+int64_t wait_claim_ns(const struct election *m, int64_t now_ns);
 
 #endif

@@ -175,6 +175,8 @@ static void on_call_done(void *arg, const struct kube_result *result)
         elector_watch_restart(e); /* it may be as dead as this call's connection */
     else if (event.outcome == CALL_OK && e->call_kind != CALL_GET)
         elector_watch_wrote(e, event.lease.version);
+    if (event.outcome == CALL_OK)
+        elector_watch_answered(e);
     if (e->main == NULL)
         standby_main_call_done(&e->pair, e->call_kind, event.outcome, loop_boot_ns(e->loop));
     elector_step(e, &event);

@@ -99,13 +99,29 @@ enum inheritance elector_note_get(const struct elector *e, str receiver_id,
     return e->inheritance;
 }
 
+/* Whoever comes next finds an orderly release: what the predecessor may have sent until its gate closed, nobody else tells. */
+static void count_as_sent(struct elector *e)
+{
+    struct elector_predecessor *p = &e->predecessor;
+    int64_t boot_ns = loop_boot_ns(e->loop);
+    int64_t closed_ns = p->gate_closed_ns < boot_ns ? p->gate_closed_ns : boot_ns;
+    int64_t closed_wall_ns = loop_wall_ns(e->loop) - (boot_ns - closed_ns);
+    for (size_t i = 0; i < p->note.receiver_count; i++) {
+        struct note_entry *entry = &p->note.receivers[i].entry;
+        if (entry->enqueued_ns < closed_wall_ns)
+            entry->enqueued_ns = closed_wall_ns;
+    }
+}
+
 void elector_note_write(struct elector *e, struct lease *lease)
 {
     /* At a claim the new term's note is the predecessor's, under our token. So it is when the claim is given back before the term began,
-     * because this process ends, and the predecessor had let go in order. */
+     * because this process ends: our own note is of an earlier term then, if there is one at all. */
     const struct elector_predecessor *p = &e->predecessor;
-    bool passed_on = e->call_kind == CALL_RELEASE && p->valid && p->released;
+    bool passed_on = e->call_kind == CALL_RELEASE && p->valid;
     bool inherited = (e->call_kind == CALL_CLAIM || passed_on) && p->holder != HOLDER_ME;
+    if (inherited && passed_on && !p->released)
+        count_as_sent(e);
     struct note *note = inherited ? &e->predecessor.note : &e->note;
     note->lease_uid = lease->uid;
     note->transitions = lease->transitions;

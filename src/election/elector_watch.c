@@ -12,6 +12,9 @@
 #define WATCH_RETRY_MAX_NS (5 * SECOND_NS)
 #define WATCH_LAG_NS SECOND_NS   /* between a write and its event */
 #define WATCH_SHORT_NS SECOND_NS /* one that ends sooner counts as a failure */
+#define WATCH_OPEN_NS                                                                              \
+    (10 *                                                                                          \
+     SECOND_NS) /* until it begins to be answered; a busy server lets it wait for some seconds */
 
 static void on_watch_event(void *arg, enum lease_event kind, const struct lease *lease,
                            const struct kube_result *result);
@@ -78,6 +81,18 @@ void elector_watch_wrote(struct elector *e, uint64_t version)
     }
     e->written_version = version;
     e->written_ns = now_ns;
+}
+
+/* Sent into a connection that was dead, it would be found out by its silence only, after a minute and a half. */
+void elector_watch_answered(struct elector *e)
+{
+    bool is_late = e->watch != NULL && !e->machine.watch_up &&
+                   loop_boot_ns(e->loop) - e->watch_started_ns >= WATCH_OPEN_NS;
+    if (!is_late)
+        return;
+    log_debug(&e->logger, "The watch on the Lease is not answered, but calls are; watching anew");
+    kube_client_drop_connections(e->client->kube, KUBE_LANE_WATCH);
+    elector_watch_restart(e);
 }
 
 void elector_watch_timer(void *arg)

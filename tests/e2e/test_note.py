@@ -88,6 +88,27 @@ def test_a_claim_that_is_given_back_before_its_term_leaves_the_note(world, delay
     assert world.output(a).ticks() == []
 
 
+@pytest.mark.only("kubesim")
+def test_a_claim_that_is_given_back_after_a_crash_counts_as_sent_what_may_have_been(world):
+    """The release is an orderly one, so nobody waits; but the leader before may have emitted until its gate closed."""
+    last = time.time_ns() // MS * MS
+    leave(world, [entry(last)], released=False)
+    world.api.fault("update", times=1, answer_delay_ms=1500)
+    a = world.start("a", world.config("a", extensions={"leaderelector/foo": world.extension(standby="warm")}))
+    wait_until(lambda: world.spec().get("holderIdentity") == "a_uid-of-a", 20, "the claim is carried out")
+    claimed = time.time_ns()
+    a.signal(signal.SIGTERM)
+    wait_until(lambda: not a.alive(), 10, "the end")
+    note = note_of(world.api.lease(world.lease))
+    (left,) = note["receivers"]
+    assert note["transitions"] == 8 and last + 2 * SECOND <= left["enqueued"] <= claimed
+    assert left == {**entry(last), "enqueued": left["enqueued"]}
+    b, line = start(world, "b")
+    assert line["inherited"] == "released"
+    ticks = world.output(b).wait_more(2)
+    assert ticks[0] > left["enqueued"] and {(tick - last) % INTERVAL for tick in ticks} == {0}
+
+
 def test_after_an_expiry_only_the_newest_tick_behind_the_gate(world):
     last = time.time_ns() // MS * MS
     leave(world, [entry(last)], released=False)

@@ -8,7 +8,7 @@
 
 #include "exporters/exporters.h"
 
-enum { PENDING_MAX = 8, REPEAT_MS = 5000 };
+enum { REPEAT_MS = 5000 };
 
 struct backend {
     int64_t slow_until_ns, down_until_ns, refuses_until_ns;
@@ -75,7 +75,7 @@ static void settle(struct sending *x, enum outcome outcome)
     struct state *s = e->base.state;
     loop_timer_clear(&x->timer);
     list_remove(&x->link);
-    bool was_full = s->pending_count-- >= PENDING_MAX;
+    bool was_full = s->pending_count-- >= s->replica->world->settings->room;
     batch_outcome(x->batch, outcome);
     batch_unref(x->batch);
     mem_free(x);
@@ -111,7 +111,7 @@ static void on_arrival(void *arg)
     }
     int64_t back_ns = w->now_ns + net_latency(w, &p->replica->link);
     if (w->now_ns < b->slow_until_ns)
-        back_ns += chance_between(&w->net_chance, 0, 4 * SECOND);
+        back_ns += chance_between(&w->net_chance, 0, BACKEND_SLOW_NS);
     p->outcome = w->now_ns < b->refuses_until_ns ? OUTCOME_REFUSED : OUTCOME_SENT;
     world_trace(w, "backend: tick %" PRId64 " of p%" PRIu64 "%s", p->tick_ns, p->process,
                 p->outcome == OUTCOME_SENT ? "" : " refused");
@@ -182,7 +182,7 @@ static void sim_consume(struct exporter *e, struct batch *take_batch)
 static bool sim_has_room(const struct exporter *e)
 {
     const struct state *s = e->base.state;
-    return s->pending_count < PENDING_MAX;
+    return s->pending_count < s->replica->world->settings->room;
 }
 
 static void on_deadline(void *arg)

@@ -46,7 +46,8 @@ static void yield(struct world *w, struct replica *r)
     if (r == NULL || r->stopping || r->signal_pending)
         return;
     bool ready = script_has_successor(w);
-    bool by_lease = script_percent(w, 50);
+    /* A signal that comes during a reload is dropped. */
+    bool by_lease = script_percent(w, 50) || !service_is_running(r->service);
     script_planned(w, "a yield near something else");
     if (!by_lease)
         replica_yield(r);
@@ -89,20 +90,23 @@ static void on_row(void *arg)
     world_at(w, &x->event, w->now_ns + (taken ? 0 : between(w, 1, 50) * MS));
 }
 
-/* In a crowd those that are outside look once in a lease duration: there a row takes its time. */
+/* In a crowd those that are outside look once in a lease duration: there a row takes its time. So it does where a backend or a reload
+ * is waited for. */
 static void yields(struct world *w, struct replica *r)
 {
     r = world_leader(w);
     int64_t lag_ns = 0;
+    bool is_busy = check_is_excused(w, EXCUSED_TICKS, w->now_ns - SECOND, w->now_ns + SECOND);
     for (int i = 0; i < w->slot_count; i++) {
         const struct replica *each = w->replicas[i];
         bool is_late = each != NULL && each->link.lag_until_ns > w->now_ns;
         if (is_late && each->link.lag_ns > lag_ns)
             lag_ns = each->link.lag_ns;
+        is_busy = is_busy || (each != NULL && !service_is_running(each->service));
     }
     lag_ns += w->settings->lag_ns;
     int64_t patience_ns = 2 * SECOND + 6 * lag_ns;
-    if (r == NULL || r->stopping || r->signal_pending || w->settings->crowd ||
+    if (is_busy || r == NULL || r->stopping || r->signal_pending || w->settings->crowd ||
         !script_is_quiet(w) || !script_has_successor(w) || patience_ns > w->settings->lease_ns / 2)
         return;
     struct row *x = mem_zalloc(sizeof *x);
@@ -185,11 +189,16 @@ static void slow_answers(struct world *w, struct replica *r)
     r->link.slow_until_ns = w->now_ns + for_ns;
 }
 
-/* Its answers are late; what was sent has arrived all the same. */
+/* Its answers are late; what was sent has arrived all the same. All receivers together have some six batches an interval: where the exporter
+ * takes few of them at a time, ticks are skipped. */
 static void backend_slow(struct world *w, struct replica *r)
 {
     (void)r;
-    backend_trouble(w, BACKEND_SLOW, w->now_ns + between(w, 1, 300) * SECOND);
+    int64_t until_ns = w->now_ns + between(w, 1, 300) * SECOND;
+    backend_trouble(w, BACKEND_SLOW, until_ns);
+    if (w->settings->interval_ns * (int64_t)w->settings->room / 8 < BACKEND_SLOW_NS)
+        check_excuse(w, EXCUSED_TICKS, w->now_ns - 10 * SECOND, until_ns + 90 * SECOND,
+                     "the backend is slower than the ticks");
 }
 
 /* -- processes -- */
@@ -312,7 +321,42 @@ static void long_restart(struct world *w, struct replica *r)
     "slot-0,slot-1,slot-2,slot-3,slot-4,slot-5,slot-6,slot-7,slot-8,slot-9,slot-10,slot-11,"       \
     "slot-12,slot-13,slot-14,slot-15"
 
-static void server_rule(struct world *w, const char *method, int times, const char *effect)
+/* What the server does by a rule of the script ends when it is said to end, used up or not. */
+struct rule {
+    struct event event;
+    struct world *world;
+    const char *kind; /* as in its path: faults, rules */
+    uint64_t id;
+};
+
+static void on_rule_ends(void *arg)
+{
+    struct rule *rule = arg;
+    struct world *w = rule->world;
+    char path[64];
+    struct buf answer;
+    buf_init(&answer, MIB);
+    snprintf(path, sizeof path, "/_sim/%s/%" PRIu64, rule->kind, rule->id);
+    int status = server_ask(w, "DELETE", path, STR_NONE, &answer);
+    if (status / 100 != 2)
+        world_fail(w, "a rule cannot be taken away: status %d", status);
+    world_trace(w, "server: %s %" PRIu64 " is gone", rule->kind, rule->id);
+    buf_deinit(&answer);
+    mem_free(rule);
+}
+
+static void rule_ends(struct world *w, const char *kind, uint64_t id, int64_t at_ns)
+{
+    struct rule *rule = mem_zalloc(sizeof *rule);
+    rule->world = w;
+    rule->kind = kind;
+    rule->id = id;
+    event_init(&rule->event, on_rule_ends, rule);
+    world_at(w, &rule->event, at_ns);
+}
+
+static void server_rule(struct world *w, const char *method, int times, const char *effect,
+                        int64_t until_ns)
 {
     char json[512];
     struct err err;
@@ -324,6 +368,7 @@ static void server_rule(struct world *w, const char *method, int times, const ch
     world_trace(w, "server: %s %d times %s", method, times, effect);
     if (!kubesim_fault_add(w->server, str_from(json), &id, &err))
         world_fail(w, "fault rule: %s", err.text);
+    rule_ends(w, "faults", id, until_ns);
 }
 
 static void server_errors(struct world *w, struct replica *r)
@@ -341,8 +386,9 @@ static void server_errors(struct world *w, struct replica *r)
     };
     (void)r;
     const char *effect = effects[chance_below(&w->script_chance, COUNT_OF(effects))];
-    server_rule(w, script_percent(w, 70) ? "PUT" : "GET", (int)between(w, 1, 6), effect);
-    script_outage(w, w->now_ns + 60 * SECOND, "server errors");
+    int64_t until_ns = w->now_ns + 60 * SECOND;
+    server_rule(w, script_percent(w, 70) ? "PUT" : "GET", (int)between(w, 1, 6), effect, until_ns);
+    script_outage(w, until_ns, "server errors");
 }
 
 static void late_writes(struct world *w, struct replica *r)
@@ -351,8 +397,9 @@ static void late_writes(struct world *w, struct replica *r)
     (void)r;
     snprintf(effect, sizeof effect, "\"%s\":%d",
              script_percent(w, 50) ? "delay_ms" : "answer_delay_ms", (int)between(w, 500, 30000));
-    server_rule(w, script_percent(w, 80) ? "PUT" : "POST", (int)between(w, 1, 4), effect);
-    script_outage(w, w->now_ns + 90 * SECOND, "late writes");
+    int64_t until_ns = w->now_ns + 90 * SECOND;
+    server_rule(w, script_percent(w, 80) ? "PUT" : "POST", (int)between(w, 1, 4), effect, until_ns);
+    script_outage(w, until_ns, "late writes");
 }
 
 struct thaw {
@@ -379,32 +426,12 @@ static void freeze(struct world *w, struct replica *r)
     kubesim_freeze(w->server, true);
     event_init(&t->event, on_thaw, t);
     world_at(w, &t->event, w->now_ns + for_ns);
-    script_outage(w, w->now_ns + for_ns, "freeze");
+    /* Lists that were asked for meanwhile are given up after a minute. */
+    int64_t lists_ns = w->settings->has_cluster ? LIMIT_LIST_IDLE_MS * MS : 0;
+    script_outage(w, w->now_ns + for_ns + lists_ns, "freeze");
 }
 
 /* -- permissions, taken away and given back -- */
-
-struct denial {
-    struct event event;
-    struct world *world;
-    uint64_t rule;
-};
-
-static void on_given_back(void *arg)
-{
-    struct denial *d = arg;
-    struct world *w = d->world;
-    char path[64];
-    struct buf answer;
-    buf_init(&answer, MIB);
-    snprintf(path, sizeof path, "/_sim/rules/%" PRIu64, d->rule);
-    int status = server_ask(w, "DELETE", path, STR_NONE, &answer);
-    if (status / 100 != 2)
-        world_fail(w, "a rule cannot be taken away: status %d", status);
-    world_trace(w, "RBAC: rule %" PRIu64 " is gone", d->rule);
-    buf_deinit(&answer);
-    mem_free(d);
-}
 
 /* A watch that was denied is tried again once a minute; until then the Lease is read each retry_period, and changes take longer. */
 static int64_t denied_tail_ns(void)
@@ -432,16 +459,14 @@ static void deny(struct world *w, int slot, const char *verbs, const char *resou
                 (double)until_ns / 1e9);
     buf_init(&answer, MIB);
     int status = server_ask(w, "POST", "/_sim/rules", str_from(json), &answer);
-    struct denial *d = mem_zalloc(sizeof *d);
-    d->world = w;
+    uint64_t rule = 0;
     str text = buf_view(&answer);
     if (status / 100 == 2 && str_find(text, STR(":"), &at))
-        d->rule = strtoull(answer.data + at + 1, NULL, 10);
-    if (d->rule == 0)
+        rule = strtoull(answer.data + at + 1, NULL, 10);
+    if (rule == 0)
         world_fail(w, "a rule is not taken: status %d, %.*s", status, STR_ARG(text));
     buf_deinit(&answer);
-    event_init(&d->event, on_given_back, d);
-    world_at(w, &d->event, until_ns);
+    rule_ends(w, "rules", rule, until_ns);
     if (w->settings->keeps && strcmp(resource, "leases") == 0) /* no answer says who else leads */
         check_excuse(w, EXCUSED_KEEPING, w->now_ns, until_ns + w->settings->lease_ns, "denied");
     if (script_percent(w, 50))

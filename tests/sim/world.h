@@ -144,6 +144,7 @@ struct settings_of_seed {
     bool crowd;
     bool keeps;                /* on_api_outage: keep */
     bool repeats;              /* after_crash: repeat */
+    size_t room;               /* batches that an exporter takes before the first is acknowledged; few: a tick waits in the middle */
     bool has_cluster;          /* a k8s_cluster receiver beside the dummy */
     bool is_crowd;             /* the world of crowd.c */
     bool same_pods;            /* a crashed process comes back in its pod */
@@ -276,6 +277,7 @@ void process_set_world(struct world *w);
 extern const struct exporter_type sim_exporter;
 void backend_new(struct world *w);
 enum backend_trouble { BACKEND_SLOW, BACKEND_DOWN, BACKEND_REFUSES, BACKEND_TROUBLE_COUNT };
+#define BACKEND_SLOW_NS (4 * SECOND) /* at most until a batch is acknowledged */
 void backend_trouble(struct world *w, enum backend_trouble kind, int64_t until_ns);
 
 /* -- checks (check.c) -- */

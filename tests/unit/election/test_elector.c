@@ -35,7 +35,7 @@ struct lease_watch {
 static struct kube_call *call; /* under way; one at a time, for there is no standby */
 static struct lease_watch *watch;
 static int watch_count; /* that were opened */
-static char *record; /* the Lease as it was written last */
+static char *record;    /* the Lease as it was written last */
 
 struct kube_client *kube_client_new(struct loop *loop, const struct logger *logger,
                                     const struct kube_config *config, struct err *err)
@@ -292,9 +292,9 @@ static void on_gone(void *arg)
     w->done = true;
 }
 
-static void end(struct world *w)
+/* Once nobody uses the elector any more. */
+static void finish(struct world *w)
 {
-    elector_unref(w->elector, on_gone, w);
     for (int i = 0; i < 10 && !w->done; i++) {
         if (call != NULL)
             answer(403, "");
@@ -308,6 +308,12 @@ static void end(struct world *w)
     buf_deinit(&w->log_text);
     loop_free(w->loop);
     mem_free(w);
+}
+
+static void end(struct world *w)
+{
+    elector_unref(w->elector, on_gone, w);
+    finish(w);
 }
 
 /* ---- tests ---- */
@@ -524,31 +530,110 @@ static void test_a_watch_that_does_not_show_our_writes_is_opened_anew(void **sta
     end(w);
 }
 
-/* Those that spoke last stay in front, for a full note leaves out who is behind. */
-static void test_an_inherited_note_keeps_its_order(void **state)
+/* Calls go through, and the watch is not even begun: it was sent into a connection that is dead. */
+static void test_a_watch_that_is_never_answered_is_opened_anew(void **state)
 {
     (void)state;
-    struct world *w = begin(settings());
+    struct world *w = lead(settings());
+    watch_shows(LEASE_SEEN, NULL);
+    struct kube_result cut = {.outcome = HTTP_BROKEN, .retry_after_ms = -1};
+    err_set(&cut.err, "the connection broke");
+    watch->on_event(watch->arg, LEASE_ENDED, NULL, &cut);
+    fake_loop_run(w->loop, SECOND);
+    assert_non_null(watch); /* it hangs from now on */
+    int before = watch_count;
+    renew(w, "11", false);
+    assert_int_equal(watch_count, before); /* less than 10 s */
+    fake_loop_run(w->loop, 6 * SECOND);
+    assert_int_equal(watch_count, before);
+    renew(w, "12", false);
+    assert_int_equal(watch_count, before + 1);
+    watch_says(LEASE_OPENED);
+    watch_shows(LEASE_SEEN, NULL);
+    renew(w, "13", true);
+    renew(w, "14", true);
+    assert_int_equal(watch_count, before + 1);
+    end(w);
+}
+
+/* The watch shows what a predecessor with that note has left, in version 9. */
+static void predecessor(const struct note *note, const char *holder)
+{
     struct lease lease;
-    struct note note;
     struct buf text;
     lease_init(&lease);
-    note_init(&note);
     buf_init(&text, 64 * KIB);
-    note.lease_uid = lease.uid = STR("uid-1");
-    note_put(&note, STR("last"), &(struct note_entry){.interval_ns = 1, .enqueued_ns = 1});
-    note_put(&note, STR("first"), &(struct note_entry){.interval_ns = 1, .enqueued_ns = 2});
-    (void)note_print(&text, &note);
+    (void)note_print(&text, note);
     lease.name = STR("l");
     lease.namespace = STR("ns");
+    lease.uid = note->lease_uid;
     lease.resource_version = STR("9");
-    lease.duration_s = 1; /* released */
+    lease.holder = str_from(holder);
+    lease.has_holder = true;
+    lease.duration_s = lease.holder.len > 0 ? 15 : 1; /* released */
     lease.renew_ns = SECOND;
     lease_annotation_set(&lease, STR(NOTE_ANNOTATION), buf_view(&text));
     buf_clear(&text);
     lease_print(&text, &lease);
     record = str_dup(buf_view(&text));
     watch_shows(LEASE_SEEN, NULL);
+    buf_deinit(&text);
+    lease_deinit(&lease);
+}
+
+/* The predecessor has crashed, and its successor ends before its claim is answered: what it releases must tell the next one that the
+ * predecessor may have sent until its gate closed. */
+static void test_a_claim_given_back_after_a_crash_counts_as_sent_what_may_have_been(void **state)
+{
+    (void)state;
+    struct world *w = begin(settings());
+    const int64_t now_ns = INT64_C(1767268800) * SECOND;
+    struct note note, left;
+    struct lease released;
+    struct err err;
+    note_init(&note);
+    note_init(&left);
+    lease_init(&released);
+    note.lease_uid = STR("uid-1");
+    const struct note_entry entry = {.interval_ns = SECOND,
+                                     .start_ns = now_ns - 100 * SECOND,
+                                     .enqueued_ns = now_ns - 3 * SECOND,
+                                     .acknowledged_ns = now_ns - 4 * SECOND};
+    note_put(&note, STR("dummy"), &entry);
+    predecessor(&note, "somebody");
+    fake_loop_run(w->loop, 16 * SECOND); /* until it has expired */
+    if (sends("GET"))
+        answer(200, record);
+    assert_true(sends("PUT"));
+    execute("10");
+    elector_unref(w->elector, on_gone, w);
+    answer(200, record);
+    assert_true(sends("PUT"));
+    assert_true(lease_parse(&released, str_from(call->body), &err));
+    assert_int_equal(released.holder.len, 0);
+    assert_true(note_parse(&left, lease_annotation_get(&released, STR(NOTE_ANNOTATION)), &err));
+    const struct note_entry *found = note_find(&left, STR("dummy"));
+    assert_non_null(found);
+    assert_int_equal(found->start_ns, entry.start_ns);
+    assert_int_equal(found->acknowledged_ns, entry.acknowledged_ns);
+    assert_in_range(found->enqueued_ns, now_ns + 15 * SECOND, now_ns + 16 * SECOND);
+    lease_deinit(&released);
+    note_deinit(&left);
+    note_deinit(&note);
+    finish(w);
+}
+
+/* Those that spoke last stay in front, for a full note leaves out who is behind. */
+static void test_an_inherited_note_keeps_its_order(void **state)
+{
+    (void)state;
+    struct world *w = begin(settings());
+    struct note note;
+    note_init(&note);
+    note.lease_uid = STR("uid-1");
+    note_put(&note, STR("last"), &(struct note_entry){.interval_ns = 1, .enqueued_ns = 1});
+    note_put(&note, STR("first"), &(struct note_entry){.interval_ns = 1, .enqueued_ns = 2});
+    predecessor(&note, "");
     assert_true(sends("PUT"));
     execute("10");
     answer(200, record);
@@ -556,9 +641,7 @@ static void test_an_inherited_note_keeps_its_order(void **state)
     assert_true(sends("PUT"));
     const char *first = strstr(call->body, "first"), *last = strstr(call->body, "last");
     assert_true(first != NULL && last != NULL && first < last);
-    buf_deinit(&text);
     note_deinit(&note);
-    lease_deinit(&lease);
     end(w);
 }
 
@@ -573,7 +656,9 @@ int main(void)
         cmocka_unit_test(test_a_reload_with_shorter_durations),
         cmocka_unit_test(test_a_reload_with_another_identity),
         cmocka_unit_test(test_a_watch_that_does_not_show_our_writes_is_opened_anew),
+        cmocka_unit_test(test_a_watch_that_is_never_answered_is_opened_anew),
         cmocka_unit_test(test_an_inherited_note_keeps_its_order),
+        cmocka_unit_test(test_a_claim_given_back_after_a_crash_counts_as_sent_what_may_have_been),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
