@@ -77,7 +77,7 @@ MUTATIONS = [
     ("the release carries the note of the last renewal", "src/election/elector_call.c",
      "    elector_note_write(e, lease);\n}",
      "    if (call != CALL_RELEASE)\n        elector_note_write(e, lease);\n}"),
-    ("claims come a margin and a half too early", "src/election/election.c",
+    ("claims come a margin and a half too early", "src/election/election_wait.c",
      "return m->promised_ns + m->config.stagger_ns;",
      "return m->promised_ns + m->config.stagger_ns - m->config.margin_ns * 3 / 2;"),
     ("a tick of which a part went out is begun again by the successor", "src/service/ticks.c",
