@@ -115,12 +115,11 @@ static void count_as_sent(struct elector *e)
 
 void elector_note_write(struct elector *e, struct lease *lease)
 {
-    /* At a claim the new term's note is the predecessor's, under our token. So it is when the claim is given back before the term began,
-     * because this process ends: our own note is of an earlier term then, if there is one at all. */
+    /* Until the term begins its note is the predecessor's, under our token: at the claim, at a renewal if the claim's answer came too late
+     * to be of use, and when all is given back because this process ends. Our own is of an earlier term then, if there is one at all. */
     const struct elector_predecessor *p = &e->predecessor;
-    bool passed_on = e->call_kind == CALL_RELEASE && p->valid;
-    bool inherited = (e->call_kind == CALL_CLAIM || passed_on) && p->holder != HOLDER_ME;
-    if (inherited && passed_on && !p->released)
+    bool inherited = p->valid && p->holder != HOLDER_ME && e->call_kind != CALL_CREATE;
+    if (inherited && e->call_kind == CALL_RELEASE && !p->released)
         count_as_sent(e);
     struct note *note = inherited ? &e->predecessor.note : &e->note;
     note->lease_uid = lease->uid;

@@ -581,6 +581,21 @@ static void predecessor(const struct note *note, const char *holder)
     lease_deinit(&lease);
 }
 
+static const struct note_entry *written_entry(struct note *note, const char *receiver)
+{
+    struct lease lease;
+    struct err err;
+    lease_init(&lease);
+    assert_true(lease_parse(&lease, str_from(call->body), &err));
+    str text = lease_annotation_get(&lease, STR(NOTE_ANNOTATION));
+    if (text.len > 0)
+        assert_true(note_parse(note, text, &err));
+    else
+        note_clear(note);
+    lease_deinit(&lease);
+    return note_find(note, str_from(receiver));
+}
+
 /* The predecessor has crashed, and its successor ends before its claim is answered: what it releases must tell the next one that the
  * predecessor may have sent until its gate closed. */
 static void test_a_claim_given_back_after_a_crash_counts_as_sent_what_may_have_been(void **state)
@@ -589,11 +604,8 @@ static void test_a_claim_given_back_after_a_crash_counts_as_sent_what_may_have_b
     struct world *w = begin(settings());
     const int64_t now_ns = INT64_C(1767268800) * SECOND;
     struct note note, left;
-    struct lease released;
-    struct err err;
     note_init(&note);
     note_init(&left);
-    lease_init(&released);
     note.lease_uid = STR("uid-1");
     const struct note_entry entry = {.interval_ns = SECOND,
                                      .start_ns = now_ns - 100 * SECOND,
@@ -609,18 +621,44 @@ static void test_a_claim_given_back_after_a_crash_counts_as_sent_what_may_have_b
     elector_unref(w->elector, on_gone, w);
     answer(200, record);
     assert_true(sends("PUT"));
-    assert_true(lease_parse(&released, str_from(call->body), &err));
-    assert_int_equal(released.holder.len, 0);
-    assert_true(note_parse(&left, lease_annotation_get(&released, STR(NOTE_ANNOTATION)), &err));
-    const struct note_entry *found = note_find(&left, STR("dummy"));
+    assert_true(body_has("\"holderIdentity\":\"\""));
+    const struct note_entry *found = written_entry(&left, "dummy");
     assert_non_null(found);
     assert_int_equal(found->start_ns, entry.start_ns);
     assert_int_equal(found->acknowledged_ns, entry.acknowledged_ns);
     assert_in_range(found->enqueued_ns, now_ns + 15 * SECOND, now_ns + 16 * SECOND);
-    lease_deinit(&released);
     note_deinit(&left);
     note_deinit(&note);
     finish(w);
+}
+
+/* Its answer comes when the gate has closed, so that the term has not begun: the renewal that opens it must not write over what was
+ * inherited, neither with nothing nor with what an earlier term has left. */
+static void test_a_renewal_before_the_term_begins_keeps_the_inherited_note(void **state)
+{
+    (void)state;
+    struct world *w = begin(settings());
+    struct note note, written;
+    note_init(&note);
+    note_init(&written);
+    note.lease_uid = STR("uid-1");
+    note_put(&note, STR("dummy"), &(struct note_entry){.interval_ns = 1, .enqueued_ns = 7});
+    predecessor(&note, "");
+    assert_true(sends("PUT"));
+    assert_non_null(written_entry(&written, "dummy"));
+    execute("10");
+    fake_loop_run(w->loop, 14 * SECOND + 500 * MS);
+    answer(200, record);
+    assert_false(elector_may_emit(w->elector));
+    assert_true(sends("PUT"));
+    assert_non_null(written_entry(&written, "dummy"));
+    assert_int_equal(written_entry(&written, "dummy")->enqueued_ns, 7);
+    execute("11");
+    answer(200, record);
+    assert_true(elector_may_emit(w->elector));
+    note_deinit(&written);
+    note_deinit(&note);
+    end(w);
 }
 
 /* Those that spoke last stay in front, for a full note leaves out who is behind. */
@@ -659,6 +697,7 @@ int main(void)
         cmocka_unit_test(test_a_watch_that_is_never_answered_is_opened_anew),
         cmocka_unit_test(test_an_inherited_note_keeps_its_order),
         cmocka_unit_test(test_a_claim_given_back_after_a_crash_counts_as_sent_what_may_have_been),
+        cmocka_unit_test(test_a_renewal_before_the_term_begins_keeps_the_inherited_note),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
