@@ -43,6 +43,7 @@ const struct settings_of_seed *crowd_settings(int candidates)
         .standby = STANDBY_AUTO,
         .crowd = true,
         .is_crowd = true,
+        .room = 8,
     };
     return s;
 }
