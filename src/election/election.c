@@ -202,6 +202,9 @@ static void observe(struct election *m, const struct election_lease *lease, bool
                     int64_t now_ns, struct election_actions *out)
 {
     bool newer = !m->seen || lease->version > m->lease.version;
+    /* A restored etcd gives its versions once more: this record is not the one that was seen with that version. */
+    newer = newer || (m->present && lease->version == m->lease.version &&
+                      lease->renew_ns != m->lease.renew_ns);
     /* We thought that it was gone, and it is there. */
     newer = newer || (authoritative && !m->present && lease->version == m->lease.version);
     bool woke = m->asleep;

@@ -58,6 +58,7 @@ struct election_lease {
     uint64_t holder_hash;
     int64_t duration_ns;      /* recorded; 0: absent */
     uint32_t transitions;     /* with the uid: of which term the record is */
+    int64_t renew_ns;         /* renewTime as it stands there: never compared with a clock, only with itself */
     bool released;            /* the form of a release: no holder, duration 1 s */
     bool pristine;            /* no holder, and there never was one: no times, no transitions */
     bool as_answered;         /* a read: ours, as an answer has shown it before; no write since then was carried out */

@@ -70,6 +70,7 @@ struct election_lease elector_view(struct elector *e, const struct lease *lease,
         .holder_hash = sip_hash(key, lease->holder),
         .duration_ns = duration_of(lease, holder),
         .transitions = (uint32_t)lease->transitions,
+        .renew_ns = lease->renew_ns,
         .released = lease->holder.len == 0 && lease->duration_s == 1,
         .pristine = lease->holder.len == 0 && lease->renew_ns == 0 && lease->acquire_ns == 0 &&
                     lease->transitions == 0,
@@ -79,7 +80,9 @@ struct election_lease elector_view(struct elector *e, const struct lease *lease,
     /* As the machine decides: what was known when the call was sent yields to its answer, what the watch has shown since, a deletion
      * too, does not. */
     uint64_t asked_version = e->machine.call_version;
-    bool is_news = view.version > e->current_version ||
+    bool is_reused = e->current_present && view.version == e->current_version &&
+                     view.renew_ns != e->current.renew_ns; /* of a restored etcd */
+    bool is_news = view.version > e->current_version || is_reused ||
                    (authoritative && view.version < asked_version) ||
                    (!e->current_present && e->current_version <= asked_version);
     if (is_news) {

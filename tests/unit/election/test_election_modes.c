@@ -63,6 +63,22 @@ static void test_after_a_yield_a_release_of_somebody_else_is_claimed(void **stat
     assert_int_equal(sees(&m, released_at(13), START + 3 * SECOND).call, CALL_CLAIM);
 }
 
+/* A restored etcd gives its versions once more: whoever rested meanwhile finds the version that it knows, and yet the holder has renewed. */
+static void test_a_version_that_is_given_again_is_another_record(void **state)
+{
+    (void)state;
+    struct election m;
+    follow(&m);
+    step(&m, EVENT_REST, START + SECOND);
+    int64_t now_ns = START + DURATION + SECOND;
+    step(&m, EVENT_CAMPAIGN, now_ns);
+    struct election_lease renewed = lease_of(HOLDER_OTHER, 5);
+    renewed.renew_ns = 7;
+    assert_int_equal(sees(&m, renewed, now_ns).call, CALL_NONE);
+    assert_int_equal(step(&m, EVENT_TIMER, now_ns + DURATION - 1).call, CALL_NONE);
+    assert_int_equal(step(&m, EVENT_TIMER, now_ns + DURATION).call, CALL_CLAIM);
+}
+
 /* Two yields in a row: the watch began when the next leader had released it, too, so that its name was never seen. */
 static void test_after_a_yield_the_release_of_a_leader_that_was_never_seen_is_claimed(void **state)
 {
@@ -752,6 +768,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_yield_releases_and_holds_back_for_one_duration),
+        cmocka_unit_test(test_a_version_that_is_given_again_is_another_record),
         cmocka_unit_test(test_after_a_yield_a_release_of_somebody_else_is_claimed),
         cmocka_unit_test(test_after_a_yield_the_release_of_a_leader_that_was_never_seen_is_claimed),
         cmocka_unit_test(test_after_a_yield_the_release_of_a_lease_made_again_is_claimed),
