@@ -97,12 +97,11 @@ static bool may_claim(const struct election *m, int64_t now_ns)
 
 /* ---- what is known of the Lease ---- */
 
-/* Somebody else has led since the yield: the record says so, or is the release of a term that was never seen here. */
+/* Somebody else has led since the yield: the record says so, or is the release of a term that was never seen here, as our own are. */
 static bool shows_another_leader(const struct election *m, const struct election_lease *lease)
 {
     bool same_term = lease->uid == m->lease.uid && lease->transitions == m->lease.transitions;
-    /* RELEASING: the term may be our own, of a claim whose answer is not here. */
-    bool is_later = m->seen && lease->released && !same_term && m->state != ELECTION_RELEASING;
+    bool is_later = m->seen && lease->released && !same_term;
     return is_later || election_is_foreign(m, lease);
 }
 

@@ -139,7 +139,7 @@ struct election_lease elector_view(struct elector *e, const struct lease *lease,
 void elector_watch_want(struct elector *e, bool wanted);
 void elector_watch_restart(struct elector *e);
 void elector_watch_wrote(struct elector *e, uint64_t version); /* a write of ours stands */
-void elector_watch_answered(struct elector *e);                /* a call was */
+void elector_watch_answered(struct elector *e);                /* a call was: is the watch, too? */
 void elector_watch_end(struct elector *e);
 void elector_watch_timer(void *arg);
 

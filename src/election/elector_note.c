@@ -48,11 +48,15 @@ void elector_remember_predecessor(struct elector *e)
         p->gate_closed_ns = e->machine.gone_ns;
 }
 
+static int64_t gate_closed_wall_ns(const struct elector *e)
+{
+    return loop_wall_ns(e->loop) - (loop_boot_ns(e->loop) - e->predecessor.gate_closed_ns);
+}
+
 void elector_inherit(struct elector *e, bool reopened)
 {
     struct elector_predecessor *p = &e->predecessor;
-    int64_t boot_ns = loop_boot_ns(e->loop);
-    e->inherited_gate_closed_ns = loop_wall_ns(e->loop) - (boot_ns - p->gate_closed_ns);
+    e->inherited_gate_closed_ns = gate_closed_wall_ns(e);
     bool is_due = p->valid && p->holder != HOLDER_ME; /* nobody has inherited from it yet */
     /* A term that closed before anybody heard of it has noted nothing: what the predecessor may have sent still counts as sent. */
     if (reopened && !is_due && !e->has_noted)
@@ -102,14 +106,12 @@ enum inheritance elector_note_get(const struct elector *e, str receiver_id,
 /* Whoever comes next finds an orderly release: what the predecessor may have sent until its gate closed, nobody else tells. */
 static void count_as_sent(struct elector *e)
 {
-    struct elector_predecessor *p = &e->predecessor;
-    int64_t boot_ns = loop_boot_ns(e->loop);
-    int64_t closed_ns = p->gate_closed_ns < boot_ns ? p->gate_closed_ns : boot_ns;
-    int64_t closed_wall_ns = loop_wall_ns(e->loop) - (boot_ns - closed_ns);
-    for (size_t i = 0; i < p->note.receiver_count; i++) {
-        struct note_entry *entry = &p->note.receivers[i].entry;
-        if (entry->enqueued_ns < closed_wall_ns)
-            entry->enqueued_ns = closed_wall_ns;
+    struct note *note = &e->predecessor.note;
+    int64_t closed_ns = gate_closed_wall_ns(e);
+    for (size_t i = 0; i < note->receiver_count; i++) {
+        struct note_entry *entry = &note->receivers[i].entry;
+        if (entry->enqueued_ns < closed_ns)
+            entry->enqueued_ns = closed_ns;
     }
 }
 
@@ -118,7 +120,7 @@ void elector_note_write(struct elector *e, struct lease *lease)
     /* Until the term begins its note is the predecessor's, under our token: at the claim, at a renewal if the claim's answer came too late
      * to be of use, and when all is given back because this process ends. Our own is of an earlier term then, if there is one at all. */
     const struct elector_predecessor *p = &e->predecessor;
-    bool inherited = p->valid && p->holder != HOLDER_ME && e->call_kind != CALL_CREATE;
+    bool inherited = p->valid && p->holder != HOLDER_ME;
     if (inherited && e->call_kind == CALL_RELEASE && !p->released)
         count_as_sent(e);
     struct note *note = inherited ? &e->predecessor.note : &e->note;

@@ -12,9 +12,8 @@
 #define WATCH_RETRY_MAX_NS (5 * SECOND_NS)
 #define WATCH_LAG_NS SECOND_NS   /* between a write and its event */
 #define WATCH_SHORT_NS SECOND_NS /* one that ends sooner counts as a failure */
-#define WATCH_OPEN_NS                                                                              \
-    (10 *                                                                                          \
-     SECOND_NS) /* until it begins to be answered; a busy server lets it wait for some seconds */
+/* Until it begins to be answered; a busy server lets it wait for some seconds. */
+#define WATCH_OPEN_NS (10 * SECOND_NS)
 
 static void on_watch_event(void *arg, enum lease_event kind, const struct lease *lease,
                            const struct kube_result *result);

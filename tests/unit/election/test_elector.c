@@ -530,34 +530,8 @@ static void test_a_watch_that_does_not_show_our_writes_is_opened_anew(void **sta
     end(w);
 }
 
-/* Calls go through, and the watch is not even begun: it was sent into a connection that is dead. */
-static void test_a_watch_that_is_never_answered_is_opened_anew(void **state)
-{
-    (void)state;
-    struct world *w = lead(settings());
-    watch_shows(LEASE_SEEN, NULL);
-    struct kube_result cut = {.outcome = HTTP_BROKEN, .retry_after_ms = -1};
-    err_set(&cut.err, "the connection broke");
-    watch->on_event(watch->arg, LEASE_ENDED, NULL, &cut);
-    fake_loop_run(w->loop, SECOND);
-    assert_non_null(watch); /* it hangs from now on */
-    int before = watch_count;
-    renew(w, "11", false);
-    assert_int_equal(watch_count, before); /* less than 10 s */
-    fake_loop_run(w->loop, 6 * SECOND);
-    assert_int_equal(watch_count, before);
-    renew(w, "12", false);
-    assert_int_equal(watch_count, before + 1);
-    watch_says(LEASE_OPENED);
-    watch_shows(LEASE_SEEN, NULL);
-    renew(w, "13", true);
-    renew(w, "14", true);
-    assert_int_equal(watch_count, before + 1);
-    end(w);
-}
-
 /* The watch shows what a predecessor with that note has left, in version 9. */
-static void predecessor(const struct note *note, const char *holder)
+static void predecessor(const struct note *note, const char *holder, int64_t renew_ns)
 {
     struct lease lease;
     struct buf text;
@@ -571,10 +545,11 @@ static void predecessor(const struct note *note, const char *holder)
     lease.holder = str_from(holder);
     lease.has_holder = true;
     lease.duration_s = lease.holder.len > 0 ? 15 : 1; /* released */
-    lease.renew_ns = SECOND;
+    lease.renew_ns = renew_ns;
     lease_annotation_set(&lease, STR(NOTE_ANNOTATION), buf_view(&text));
     buf_clear(&text);
     lease_print(&text, &lease);
+    mem_free(record);
     record = str_dup(buf_view(&text));
     watch_shows(LEASE_SEEN, NULL);
     buf_deinit(&text);
@@ -596,24 +571,22 @@ static const struct note_entry *written_entry(struct note *note, const char *rec
     return note_find(note, str_from(receiver));
 }
 
-/* The predecessor has crashed, and its successor ends before its claim is answered: what it releases must tell the next one that the
- * predecessor may have sent until its gate closed. */
-static void test_a_claim_given_back_after_a_crash_counts_as_sent_what_may_have_been(void **state)
+static void give_back_a_claim(const char *predecessor_name, struct note *left)
 {
-    (void)state;
     struct world *w = begin(settings());
     const int64_t now_ns = INT64_C(1767268800) * SECOND;
-    struct note note, left;
+    struct note note;
     note_init(&note);
-    note_init(&left);
     note.lease_uid = STR("uid-1");
-    const struct note_entry entry = {.interval_ns = SECOND,
-                                     .start_ns = now_ns - 100 * SECOND,
-                                     .enqueued_ns = now_ns - 3 * SECOND,
-                                     .acknowledged_ns = now_ns - 4 * SECOND};
-    note_put(&note, STR("dummy"), &entry);
-    predecessor(&note, "somebody");
-    fake_loop_run(w->loop, 16 * SECOND); /* until it has expired */
+    note_put(&note, STR("dummy"),
+             &(struct note_entry){.interval_ns = SECOND,
+                                  .start_ns = now_ns - 100 * SECOND,
+                                  .enqueued_ns = now_ns - 3 * SECOND,
+                                  .acknowledged_ns = now_ns - 4 * SECOND});
+    note_put(&note, STR("ahead"),
+             &(struct note_entry){.interval_ns = SECOND, .enqueued_ns = now_ns + 60 * SECOND});
+    predecessor(&note, predecessor_name, SECOND);
+    fake_loop_run(w->loop, call != NULL ? MS : 16 * SECOND); /* until it has expired */
     if (sends("GET"))
         answer(200, record);
     assert_true(sends("PUT"));
@@ -622,14 +595,110 @@ static void test_a_claim_given_back_after_a_crash_counts_as_sent_what_may_have_b
     answer(200, record);
     assert_true(sends("PUT"));
     assert_true(body_has("\"holderIdentity\":\"\""));
-    const struct note_entry *found = written_entry(&left, "dummy");
+    const struct note_entry *found = written_entry(left, "dummy");
     assert_non_null(found);
-    assert_int_equal(found->start_ns, entry.start_ns);
-    assert_int_equal(found->acknowledged_ns, entry.acknowledged_ns);
-    assert_in_range(found->enqueued_ns, now_ns + 15 * SECOND, now_ns + 16 * SECOND);
-    note_deinit(&left);
+    assert_int_equal(found->start_ns, now_ns - 100 * SECOND);
+    assert_int_equal(found->acknowledged_ns, now_ns - 4 * SECOND);
+    assert_int_equal(note_find(left, STR("ahead"))->enqueued_ns, now_ns + 60 * SECOND);
     note_deinit(&note);
     finish(w);
+}
+
+/* The predecessor has crashed, and its successor ends before its claim is answered: what it releases must tell the next one that the
+ * predecessor may have sent until its gate closed. If that had let go in order, it had not. */
+static void test_a_claim_given_back_after_a_crash_counts_as_sent_what_may_have_been(void **state)
+{
+    (void)state;
+    const int64_t now_ns = INT64_C(1767268800) * SECOND;
+    struct note left;
+    note_init(&left);
+    give_back_a_claim("somebody", &left);
+    assert_int_equal(note_find(&left, STR("dummy"))->enqueued_ns, now_ns + 15 * SECOND);
+    give_back_a_claim("", &left);
+    assert_int_equal(note_find(&left, STR("dummy"))->enqueued_ns, now_ns - 3 * SECOND);
+    note_deinit(&left);
+}
+
+/* Calls go through, and the watch is not even begun: it was sent into a connection that is dead. */
+static void test_a_watch_that_is_never_answered_is_opened_anew(void **state)
+{
+    (void)state;
+    struct world *w = begin(settings());
+    struct note none;
+    note_init(&none);
+    none.lease_uid = STR("uid-1");
+    predecessor(&none, "somebody", SECOND);
+    struct kube_result cut = {.outcome = HTTP_BROKEN, .retry_after_ms = -1};
+    err_set(&cut.err, "the connection broke");
+    watch->on_event(watch->arg, LEASE_ENDED, NULL, &cut);
+    fake_loop_run(w->loop, SECOND);
+    assert_non_null(watch); /* it hangs from now on */
+    int before = watch_count;
+    for (int i = 0; i < 4; i++) { /* reads in its place, for 9 s */
+        fake_loop_run(w->loop, 2 * SECOND);
+        assert_true(sends("GET"));
+        answer(200, record);
+        assert_int_equal(watch_count, before);
+    }
+    fake_loop_run(w->loop, 2 * SECOND + 500 * MS);
+    assert_true(sends("GET"));
+    answer(200, record);
+    fake_loop_run(w->loop, MS);
+    assert_int_equal(watch_count, before + 1);
+    note_deinit(&none);
+    end(w);
+}
+
+/* What was released after ours is of a term of somebody who was never seen: nothing holds this candidate back any more. */
+static void test_a_release_of_a_later_term_is_told_from_our_own(void **state)
+{
+    (void)state;
+    struct world *w = lead(settings());
+    struct lease later;
+    struct err err;
+    struct buf text;
+    elector_yield(w->elector);
+    assert_true(sends("PUT"));
+    execute("11");
+    answer(200, record);
+    watch_shows(LEASE_SEEN, "12"); /* touched by somebody */
+    assert_null(call);
+    lease_init(&later);
+    buf_init(&text, LIMIT_LEASE_BYTES);
+    assert_true(lease_parse(&later, str_from(record), &err));
+    later.transitions++;
+    lease_print(&text, &later);
+    mem_free(record);
+    record = str_dup(buf_view(&text));
+    watch_shows(LEASE_SEEN, "14");
+    assert_true(sends("PUT"));
+    buf_deinit(&text);
+    lease_deinit(&later);
+    end(w);
+}
+
+/* A restored etcd gives its versions once more. What a claim writes is what stands there now. */
+static void test_a_version_that_is_given_again_is_read_again(void **state)
+{
+    (void)state;
+    struct world *w = begin(settings());
+    struct note before, after, written;
+    note_init(&before);
+    note_init(&after);
+    note_init(&written);
+    before.lease_uid = after.lease_uid = STR("uid-1");
+    note_put(&before, STR("dummy"), &(struct note_entry){.interval_ns = 1, .enqueued_ns = 7});
+    note_put(&after, STR("dummy"), &(struct note_entry){.interval_ns = 1, .enqueued_ns = 8});
+    predecessor(&before, "somebody", 2 * SECOND);
+    assert_null(call);
+    predecessor(&after, "", SECOND);
+    assert_true(sends("PUT"));
+    assert_non_null(written_entry(&written, "dummy"));
+    assert_int_equal(written_entry(&written, "dummy")->enqueued_ns, 8);
+    note_deinit(&written);
+    note_deinit(&after);
+    note_deinit(&before);
+    end(w);
 }
 
 /* Its answer comes when the gate has closed, so that the term has not begun: the renewal that opens it must not write over what was
@@ -643,7 +712,7 @@ static void test_a_renewal_before_the_term_begins_keeps_the_inherited_note(void 
     note_init(&written);
     note.lease_uid = STR("uid-1");
     note_put(&note, STR("dummy"), &(struct note_entry){.interval_ns = 1, .enqueued_ns = 7});
-    predecessor(&note, "");
+    predecessor(&note, "", SECOND);
     assert_true(sends("PUT"));
     assert_non_null(written_entry(&written, "dummy"));
     execute("10");
@@ -671,7 +740,7 @@ static void test_an_inherited_note_keeps_its_order(void **state)
     note.lease_uid = STR("uid-1");
     note_put(&note, STR("last"), &(struct note_entry){.interval_ns = 1, .enqueued_ns = 1});
     note_put(&note, STR("first"), &(struct note_entry){.interval_ns = 1, .enqueued_ns = 2});
-    predecessor(&note, "");
+    predecessor(&note, "", SECOND);
     assert_true(sends("PUT"));
     execute("10");
     answer(200, record);
@@ -698,6 +767,8 @@ int main(void)
         cmocka_unit_test(test_an_inherited_note_keeps_its_order),
         cmocka_unit_test(test_a_claim_given_back_after_a_crash_counts_as_sent_what_may_have_been),
         cmocka_unit_test(test_a_renewal_before_the_term_begins_keeps_the_inherited_note),
+        cmocka_unit_test(test_a_version_that_is_given_again_is_read_again),
+        cmocka_unit_test(test_a_release_of_a_later_term_is_told_from_our_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
