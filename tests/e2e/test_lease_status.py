@@ -149,8 +149,9 @@ def test_of_a_leader_with_a_real_standby(world):
 
 def test_watch_in_json(world):
     process = watch(world, "--output", "json")
-    world.start_leader("a")
     lines = lambda: [json.loads(text) for text in process.out.texts()]
+    wait_until(lines, 20, "a line on the Lease that is not there")
+    world.start_leader("a")
     wait_until(lambda: any(line["state"] == "held" and line["holder"] == A for line in lines()), 10, "a line on the leader")
     assert lines()[0]["state"] == "absent" and "observed" in lines()[0]
 

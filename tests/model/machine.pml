@@ -263,9 +263,10 @@ inline claim_time(i)
 
 inline learn(i, r, ref)
 {
-    if /* after a yield somebody else has led: the record says so, or is the release of a term that was never seen */
+    if /* after a yield somebody else has led: the record says so, or is the release of a term that was never seen. Records have no terms here:
+          while we release, what is released is taken for our own */
     :: HOLDER(r) != 0 && HOLDER(r) != ME(i) -> m[i].hold_in = 0
-    :: m[i].seen && HOLDER(r) == 0 && FORM(r) == RELEASED && HOLDER(m[i].known) != ME(i) -> m[i].hold_in = 0
+    :: m[i].seen && HOLDER(r) == 0 && FORM(r) == RELEASED && HOLDER(m[i].known) != ME(i) && m[i].state != RELEASING -> m[i].hold_in = 0
     :: else
     fi;
     m[i].known = r;
