@@ -39,6 +39,7 @@ struct http_server {
     struct loop_timer timer;          /* libmicrohttpd's */
     struct loop_timer deadline_timer; /* of the first connection */
     struct list connections;
+    bool has_ended; /* a connection, within MHD_run */
 };
 struct connection {
     struct list link;
@@ -164,6 +165,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
     list_remove(&c->link);
     mem_free(c);
     *context = NULL;
+    s->has_ended = true;
     set_deadline_timer(s);
 }
 
@@ -249,9 +251,12 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
 static void run(void *arg)
 {
     struct http_server *s = arg;
+    s->has_ended = false;
     (void)MHD_run(s->daemon);
     MHD_UNSIGNED_LONG_LONG timeout_ms;
-    if (MHD_get_timeout(s->daemon, &timeout_ms) == MHD_YES)
+    if (s->has_ended) /* at the limit it does not watch its listening socket, until the next MHD_run */
+        loop_timer_set_after(&s->timer, 0);
+    else if (MHD_get_timeout(s->daemon, &timeout_ms) == MHD_YES)
         loop_timer_set_after(&s->timer, (int64_t)timeout_ms * MS);
     else
         loop_timer_clear(&s->timer);

@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -304,6 +305,28 @@ static void test_slow_peers_do_not_keep_others_out(void **state)
     buf_deinit(&in);
 }
 
+/* While all connections are taken the listening socket is not watched; it is again when they end in one go. */
+static void test_connections_that_end_together_make_room(void **state)
+{
+    enum { REQUEST_MS = 50 };
+    struct fixture *f = *state;
+    serve(f, "127.0.0.1", REQUEST_MS);
+    int slow[LIMIT_HTTP_SERVER_CONNECTIONS];
+    for (size_t i = 0; i < COUNT_OF(slow); i++)
+        slow[i] = client(f, AF_INET);
+    turn(f);
+    int64_t late_ns = loop_boot_ns(f->loop) + 2 * REQUEST_MS * MS;
+    const struct timespec ms = {.tv_nsec = MS};
+    while (loop_boot_ns(f->loop) < late_ns) /* as a busy machine does: all deadlines are over at once */
+        (void)nanosleep(&ms, NULL);
+    struct buf in;
+    ask(f, "GET /page" CLOSING, &in);
+    assert_true(has(&in, "the page"));
+    buf_deinit(&in);
+    for (size_t i = 0; i < COUNT_OF(slow); i++)
+        close(slow[i]);
+}
+
 static void test_end_with_open_connections(void **state)
 {
     struct fixture *f = *state;
@@ -379,6 +402,7 @@ int main(void)
         TEST(test_several_requests_on_one_connection),
         TEST(test_more_clients_than_connections),
         TEST(test_slow_peers_do_not_keep_others_out),
+        TEST(test_connections_that_end_together_make_room),
         TEST(test_end_with_open_connections),
         TEST(test_addresses),
     };
