@@ -241,6 +241,7 @@ static void run_case(const struct proxy_case *k)
 }
 
 static const char refused[] = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+/* Who is not asked through a proxy is asked at 0.0.0.0, this machine: a name would be looked up in a network. */
 static const struct proxy_case request_cases[] = {
     /* as gRPC does: a tunnel also for http URLs, by HTTPS_PROXY; secrets of the request stay in the tunnel */
     {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d",
@@ -254,8 +255,8 @@ static const struct proxy_case request_cases[] = {
     {HTTP_PROXY_TUNNEL_ENV, "https_proxy", "https://127.0.0.1:%d",
      .url = "https://backend.invalid:443/x", .origin_tls = true, .body = "origin",
      .proxy_seen = "CONNECT backend.invalid:443 HTTP/1.1\r\n"}, /* the scheme is not looked at */
-    {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .no_proxy = "invalid",
-     .url = "http://backend.invalid:4317/x", .outcome = HTTP_CONNECT_FAILED,
+    {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .no_proxy = "0.0.0.0",
+     .url = "http://0.0.0.0:1/x", .outcome = HTTP_CONNECT_FAILED,
      .proxy_not_seen = "CONNECT"},
     {HTTP_PROXY_TUNNEL_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://127.0.0.1:%d/x",
      .body = "origin"},
@@ -287,10 +288,10 @@ static const struct proxy_case request_cases[] = {
     {HTTP_PROXY_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "https://backend.invalid/x",
      .origin_tls = true, .body = "origin", .proxy_seen = "CONNECT backend.invalid:443 HTTP/1.1\r\n",
      .proxy_not_seen = "topsecret"},
-    {HTTP_PROXY_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://backend.invalid/x",
+    {HTTP_PROXY_ENV, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://0.0.0.0:1/x",
      .outcome = HTTP_CONNECT_FAILED, .proxy_not_seen = "GET"},
-    {HTTP_PROXY_ENV, "HTTP_PROXY", "http://127.0.0.1:%d", .no_proxy = "*.invalid",
-     .url = "http://backend.invalid/x", .outcome = HTTP_CONNECT_FAILED, .proxy_not_seen = "GET"},
+    {HTTP_PROXY_ENV, "HTTP_PROXY", "http://127.0.0.1:%d", .no_proxy = "0.0.0.0/8",
+     .url = "http://0.0.0.0:1/x", .outcome = HTTP_CONNECT_FAILED, .proxy_not_seen = "GET"},
     /* by URL: NO_PROXY does not count */
     {HTTP_PROXY_URL, .proxy_url = "http://127.0.0.1:%d", .no_proxy = "*",
      .url = "http://127.0.0.1:%d/x", .body = "from proxy", .proxy_seen = "GET http://127.0.0.1:"},
@@ -301,9 +302,9 @@ static const struct proxy_case request_cases[] = {
      .proxy = {.socks = true}, .body = "origin",
      .proxy_seen = "backend.invalid"}, /* the proxy resolves */
     /* none */
-    {HTTP_PROXY_NONE, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://backend.invalid/x",
+    {HTTP_PROXY_NONE, "HTTPS_PROXY", "http://127.0.0.1:%d", .url = "http://0.0.0.0:1/x",
      .outcome = HTTP_CONNECT_FAILED, .proxy_not_seen = "CONNECT"},
-    {HTTP_PROXY_NONE, "http_proxy", "http://127.0.0.1:%d", .url = "http://backend.invalid/x",
+    {HTTP_PROXY_NONE, "http_proxy", "http://127.0.0.1:%d", .url = "http://0.0.0.0:1/x",
      .outcome = HTTP_CONNECT_FAILED, .proxy_not_seen = "GET"},
 };
 
