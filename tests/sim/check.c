@@ -130,11 +130,18 @@ static void check_token(struct world *w, struct replica *r, const struct elector
     c->token = token;
     c->token_process = r->process;
     c->ticked_ns = w->now_ns;
-    if (e->inheritance == INHERIT_OWN)
-        return; /* it goes on with what it has begun */
+    if (e->inheritance != INHERIT_OWN) /* else it goes on with what it has begun */
+        memset(r->repeated, 0, sizeof r->repeated);
+}
+
+/* A term that begins within a pause is over before its gate was seen open; if it leads again, it goes on with what it inherited. */
+static void check_inheritance(struct world *w, struct replica *r, const struct elector *e)
+{
+    if (elector_term(e) == r->term_inherited)
+        return;
+    r->term_inherited = elector_term(e);
     for (size_t i = 0; e->inheritance == INHERIT_EXPIRED && i < RECEIVER_COUNT; i++)
-        c->series[i].repeats = true; /* also for who comes after this one, if it gets to none */
-    memset(r->repeated, 0, sizeof r->repeated);
+        check_of(w)->series[i].repeats = true; /* also for who comes after this one, if it gets to none */
 }
 
 /* With `keep` one of both goes on without an answer, which is for an outage only. */
@@ -151,6 +158,9 @@ void check_turn(struct world *w, struct replica *r)
     if (e == NULL)
         return;
     check_loss(w, r, e);
+    check_inheritance(w, r, e);
+    if (e->orders.alone)
+        r->alone_until_ns = w->now_ns + SECOND;
     if (!elector_may_emit(e))
         return;
     c->last_open_ns = w->now_ns;
@@ -373,7 +383,7 @@ static void check_role(struct replica *r, str body)
     bool stands_by = str_find(str_from(standby.holder), str_from(r->pod_uid), &at);
     /* Who was denied the standby's Lease, and has not tried since, may take itself for alone while nobody holds it. */
     const struct elector *e = replica_elector(r);
-    bool is_alone = e != NULL && e->orders.alone;
+    bool is_alone = e != NULL && (e->orders.alone || w->now_ns < r->alone_until_ns);
     if (!is_own && !stands_by && !is_alone && !r->stopping &&
         !check_is_excused(w, EXCUSED_ALL, w->now_ns - 5 * SECOND, w->now_ns))
         world_fail(w, "p%" PRIu64 " claims the Lease, but the standby is \"%s\"", r->process,

@@ -245,7 +245,8 @@ struct replica {
     int64_t crashed_ns;    /* INT64_MAX: it did not */
     int64_t offset_ns;     /* of the wall clock */
     int64_t wall_seen_ns;  /* what it showed before a step, at most; since EPOCH_NS */
-    uint64_t term_seen, lost_seen;
+    uint64_t term_seen, lost_seen, term_inherited;
+    int64_t alone_until_ns; /* what it sent while it took itself for alone has arrived by then */
     uint64_t term_handed[RECEIVER_COUNT]; /* term of last_tick_ns */
     int repeated[RECEIVER_COUNT];         /* ticks of that one */
     int64_t pause_in_tick_ns; /* > 0: it stops for so long when it hands the next batch over */
