@@ -73,7 +73,7 @@
                                                 * restart, is late with the first bookmark, and another list would keep it busy */
 #define LIMIT_LIST_IDLE_MS 60000               /* nothing on a list for so long; the server's own bound for all of one */
 #define LIMIT_STREAMING_IDLE_MS 30000          /* nothing of a streaming list for so long: the server does not know what was asked */
-#define LIMIT_WATCH_LINGER_MS 5000             /* a store without users is kept for so long: a reload uses it again */
+#define LIMIT_WATCH_LINGER_MS 15000            /* a store without users is kept for so long: a reload, which may drain, uses it again */
 #define LIMIT_LISTS_AT_ONCE 8                  /* pages under way of one client: a server has few seats for lists */
 #define LIMIT_SELECTOR_BYTES (8 * KIB)         /* label and field selector of a watch, encoded: URLs end at 16 KiB */
 #define LIMIT_DISCOVERY_BYTES (4 * MIB)        /* the list of all API groups, or of the resources of one; usual are some 10 KiB */

@@ -31,6 +31,7 @@ struct watch_client {
     uint64_t drop_count;     /* how often connections were given up as hung */
     bool no_streaming;       /* the server refused a streaming list */
     bool is_unreachable;     /* said once for all of its watches */
+    unsigned unreachable_count; /* watches for which it was said, and that are not well yet */
 };
 
 struct watch {
@@ -107,6 +108,8 @@ void watch_send(struct watch *w);
 void watch_say(struct watch *w, enum list_watch_say what, const struct err *err);
 /* Not served any more, or given up: no line about what there is in its place. */
 void watch_say_no_offer(struct watch *w);
+/* It is not run any more. */
+void watch_say_stopped(struct watch *w);
 void watch_say_synced(struct watch *w, bool is_first);
 void watch_say_undecodable(struct watch *w, const struct watch_meta *meta, const struct err *err);
 

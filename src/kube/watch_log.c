@@ -68,11 +68,28 @@ void watch_say_no_offer(struct watch *w)
     w->discovery = NULL;
 }
 
+/* This watch gets no answer, or not any more. */
+static void mark_unreachable(struct watch *w, bool is_unreachable)
+{
+    if (w->said_by_client == is_unreachable)
+        return;
+    w->said_by_client = is_unreachable;
+    w->client->unreachable_count += is_unreachable ? 1 : -1U;
+}
+
+void watch_say_stopped(struct watch *w)
+{
+    watch_say_no_offer(w);
+    mark_unreachable(w, false);
+    if (w->client->unreachable_count == 0)
+        w->client->is_unreachable = false; /* nobody is left to say that it is over */
+}
+
 static void say_failing(struct watch *w, const struct err *err)
 {
     struct watch_client *c = w->client;
     const struct logger *logger = &w->set->trouble_logger;
-    w->said_by_client = err->code == 0; /* no answer */
+    mark_unreachable(w, err->code == 0); /* no answer */
     if (!w->said_by_client) {
         log_warn(logger, "A watch fails; it is tried again", F_STR("watch", watch_label(w)),
                  F_ERR(err));
@@ -95,7 +112,7 @@ static void say_well_again(struct watch *w)
         log_info(logger, "The API server can be reached again",
                  F_STR("server", kube_client_server(c->kube)));
     }
-    w->said_by_client = false;
+    mark_unreachable(w, false);
 }
 
 void watch_say(struct watch *w, enum list_watch_say what, const struct err *err)

@@ -547,7 +547,7 @@ void watch_run_stop(struct watch *w)
     end_request(w);
     forget_pages(w);
     loop_timer_clear(&w->timer);
-    watch_say_no_offer(w);
+    watch_say_stopped(w);
     w->is_running = false;
 }
 

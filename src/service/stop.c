@@ -70,6 +70,10 @@ struct awaiting {
     bool any;
 };
 
+_Static_assert(LIMIT_WATCH_LINGER_MS >
+                   LIMIT_STOP_ACKNOWLEDGE_MS + 2 * LIMIT_STOP_QUIESCE_MS + LIMIT_STOP_DRAIN_MS,
+               "stores last until a reload is over");
+
 static void ask_elector(void *arg, struct elector *e)
 {
     struct awaiting *a = arg;

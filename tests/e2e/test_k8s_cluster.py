@@ -1,6 +1,7 @@
 """The k8s_cluster receiver as it ships: election with cold and warm standby, reload, sharing, and a server that does not give everything."""
 import json
 import signal
+import socket
 
 import pytest
 from harness.cluster import Cluster, Resources, containers_of, pod, pods_of
@@ -144,6 +145,31 @@ def test_a_reload_keeps_store_lease_and_ticks(world, readers):
     out.wait(lambda ticks, before=len(out.complete()): len(ticks) >= before + 3, what="three more ticks")
     assert {kind: asked(world, "baton-a", kind) for kind in before} == before
     check_handed_over(world, c.namespace, names, "a")
+
+
+@pytest.mark.only("kubesim")
+def test_a_reload_while_the_backend_hangs_keeps_the_store(world, readers):
+    """The old exporter drains for its whole time before the new receiver joins the watches."""
+    c = cluster(world)
+    c.create_pods(4)
+    with socket.create_server(("127.0.0.1", 0)) as backend:  # accepts and never answers
+        hanging = config(world, "a", elector=False)
+        hanging["exporters"] = {"otlp_grpc": {"endpoint": f"127.0.0.1:{backend.getsockname()[1]}", "tls": {"insecure": True}, "timeout": "60s"}}
+        hanging["service"]["pipelines"]["metrics/0"]["exporters"] = ["otlp_grpc"]
+        a = world.start("a", hanging, user="baton-a")
+        world.expect(a, SYNCED)
+        backend.settimeout(20)
+        connection, _ = backend.accept()
+        with connection:
+            connection.settimeout(20)
+            assert connection.recv(1)  # there is something to drain
+            before = {kind: asked(world, "baton-a", kind) for kind in ("pods", "nodes", "deployments")}
+            a.write_config(config(world, "a", elector=False))
+            seen = len(a.err)
+            a.signal(signal.SIGHUP)
+            assert a.wait_log("Everything is ready", 20, start=seen)
+    resources(world, "a").wait_tick(lambda r: len(pods_of(r, c.namespace)) == 4, what="all pods, after the reload")
+    assert {kind: asked(world, "baton-a", kind) for kind in before} == before
 
 
 @pytest.mark.only("kubesim")

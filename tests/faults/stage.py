@@ -1,6 +1,7 @@
 """Where one fault is played: a Lease, replicas, a link between each replica and the API server and one to the backend, and the backend, which
 is one OTLP sink with an address for each replica, so that the order of arrival over all of them is known."""
 import calendar
+import collections
 import functools
 import json
 import os
@@ -56,9 +57,9 @@ class Backend:
         """A place in the order of arrival."""
         return len(self.sink.process.out)
 
-    def wait(self, count=1, peers=None, start=0, timeout=PATIENCE):
-        """Until `count` batches of these replicas have come since `start`; returns the last one as (time, arrival)."""
-        left = [count]
+    def wait(self, count=1, peers=None, start=0, timeout=PATIENCE, of_one=False):
+        """Until `count` batches of these replicas (`of_one`: of one of them) have come since `start`; returns the last one as (time, arrival)."""
+        came = collections.Counter()
 
         def accept(text):
             if not text.startswith("{"):
@@ -69,10 +70,11 @@ class Backend:
             arrival = arrival_of(json.loads(text))
             if arrival is None:
                 return None
-            left[0] -= 1
-            return arrival if left[0] == 0 else None
+            key = arrival.peer if of_one else "all"
+            came[key] += 1
+            return arrival if came[key] == count else None
         found = self.sink.process.out.wait(accept, timeout, start)
-        assert found, f"{left[0]} of {count} batches of {peers or 'anybody'} did not come in {timeout} s"
+        assert found, f"not {count} batches of {peers or 'anybody'} came in {timeout} s, but {dict(came)}"
         return found
 
     def more(self, count, peers=None, timeout=PATIENCE):
@@ -243,9 +245,8 @@ class Stage(World):
         return self.taken_by(candidates, mark)
 
     def taken_by(self, candidates, mark, count=3, timeout=PATIENCE):
-        """The candidate whose ticks come since `mark`; all are `count` batches of that one."""
-        _, arrival = self.backend.wait(1, [c.name for c in candidates], mark, timeout)
-        self.backend.wait(count, [arrival.peer], mark, timeout)
+        """The candidate of which `count` batches come since `mark`; one of a leader that is losing its term may come first."""
+        _, arrival = self.backend.wait(count, [c.name for c in candidates], mark, timeout, of_one=True)
         return self.replicas[arrival.peer]
 
     def expiry(self, *holders, before=None):

@@ -145,6 +145,8 @@ static void follow_version(struct entities *e, size_t i)
     s->version = version;
     if (is_back)
         turn_back(e, i, version);
+    else if (!s->floor.known) /* it began within a list, which is complete now */
+        begin_journal(e, i, version);
 }
 
 /* Has the oldest entry yet to be sent? */
@@ -170,7 +172,7 @@ bool entities_pass(struct entities *e, struct entity_cursor *c)
 static void drop_unsent(struct entities *e)
 {
     uint32_t stream = journal_at(&e->journal, e->journal.first)->stream;
-    if (!entities_pass(e, &e->now) || e->state != ENTITIES_SENDING)
+    if (e->state != ENTITIES_SENDING || !entities_pass(e, &e->now))
         return;
     e->counters.dropped_changes++;
     entities_send_full(e, stream, false);
@@ -462,7 +464,10 @@ static void begin_stream(struct entities *e, size_t i)
     s->listing = false;
     s->turned_back = false;
     s->fingerprint = fingerprint_of(watch_store(watch_of(s)));
-    begin_journal(e, i, s->version);
+    begin_journal(
+        e, i,
+        s->torn ? 0 : s->version); /* 0: part of a list that is not complete is in the store */
+    s->torn = false;
     loop_timer_set_after(&e->clock, 0);
     if (e->state != ENTITIES_SENDING)
         return;
@@ -472,17 +477,22 @@ static void begin_stream(struct entities *e, size_t i)
     entity_sender_wake(e);
 }
 
+/* Also by the clock: a store that is full while a list is taken over has a version later, and nobody tells. */
+static void follow_state(struct entities *e, size_t i)
+{
+    struct entity_stream *s = &e->streams[i];
+    bool live = is_synced(s) && (s->live || has_version(s));
+    if (live && !s->live)
+        begin_stream(e, i);
+    else if (!live && s->live)
+        end_stream(e, i);
+}
+
 void entities_state(struct entities *e, const struct k8s_stream *stream)
 {
     uint32_t i = e->index[stream - e->k->streams];
-    if (i != UINT32_MAX) {
-        struct entity_stream *s = &e->streams[i];
-        bool live = is_synced(s) && (s->live || has_version(s));
-        if (live && !s->live)
-            begin_stream(e, i);
-        else if (!live && s->live)
-            end_stream(e, i);
-    }
+    if (i != UINT32_MAX)
+        follow_state(e, i);
     begin_if_synced(e);
 }
 
@@ -519,6 +529,8 @@ void entities_carry(struct entities *e, struct entities *from)
         e->streams[i] = from->streams[i];
         e->streams[i].stream = stream;
         e->streams[i].carried = from->streams[i].live && !from->streams[i].listing;
+        e->streams[i].torn =
+            from->streams[i].torn || (from->streams[i].live && from->streams[i].listing);
         e->streams[i].live = from->streams[i].live = false;
     }
 }
@@ -558,6 +570,7 @@ static void on_clock(void *arg)
     struct entities *e = arg;
     int64_t now_ns = loop_boot_ns(e->loop), delay_ms = LIMIT_TICK_TIMER_MS;
     for (size_t i = 0; i < e->stream_count; i++) {
+        follow_state(e, i);
         follow_version(e, i);
         if (e->state == ENTITIES_SENDING)
             end_skip(e, i, now_ns);

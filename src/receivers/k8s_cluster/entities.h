@@ -13,6 +13,7 @@ struct entity_stream {
     const struct k8s_stream *stream;
     bool live;              /* its store is full */
     bool carried;           /* not live yet; what is below is that of another receiver, before a reload */
+    bool torn;              /* not live yet; and the reload fell into a list */
     int64_t live_since_ns;  /* boot time */
     uint64_t version;       /* up to it the store has seen everything; 0: versions are no numbers here */
     uint64_t fingerprint;   /* sum over its objects */

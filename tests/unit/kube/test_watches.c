@@ -664,6 +664,25 @@ static void test_unreachable_is_said_once(void **state)
     fixture_free(f);
 }
 
+static void test_an_outage_is_said_after_the_watch_that_said_the_last_one_has_left(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    struct user u, v;
+    server_stop(&f->server);
+    start(f, &u);
+    f->config.label_selector = STR("a=b");
+    struct watch *w = get(f); /* keeps the client */
+    UNTIL(f, watch_trouble(u.watch) == WATCH_FAILING);
+    user_end(&u);
+    user_join(&v, w, 0);
+    UNTIL(f, watch_trouble(w) == WATCH_FAILING);
+    assert_int_equal(world_logged(&f->w, "cannot be reached"), 2);
+    user_end(&v);
+    server_start(&f->server, false, NULL, handle, f);
+    fixture_free(f);
+}
+
 /* A frame of protobuf; `is_bad`: an object whose status is a number. */
 static void put_frame(struct buf *out, const char *type, const char *name, char uid_end, const char *rv, bool is_bad, bool ends_initial)
 {
@@ -911,6 +930,7 @@ int main(void)
         cmocka_unit_test(test_half_a_list_that_becomes_forbidden),
         cmocka_unit_test(test_a_404_of_a_proxy_empties_no_store),
         cmocka_unit_test(test_unreachable_is_said_once),
+        cmocka_unit_test(test_an_outage_is_said_after_the_watch_that_said_the_last_one_has_left),
         cmocka_unit_test(test_undecodable_objects),
         cmocka_unit_test(test_protobuf_that_cannot_be_read),
         cmocka_unit_test(test_answers_that_are_none),

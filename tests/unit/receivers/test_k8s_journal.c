@@ -910,6 +910,102 @@ static void test_a_delete_without_a_version_that_leaves(void **state)
     }
 }
 
+/* Leading, but a kind is not listed yet; the others change so much that the journal is full. */
+static void test_what_leaves_the_journal_while_the_first_leader_waits_was_not_sent(void **state)
+{
+    (void)state;
+    struct replica *r = replica_new(loop, 0, "");
+    put(r, "old", 50);
+    replica_activate(r, "");
+    struct k8s_stream *late = replica_stream(r, KIND_JOB, STR("shop"));
+    r->k.entities->journal_bytes_max = 4 * KIB;
+    for (size_t i = 0; i < r->k.stream_count; i++) {
+        if (&r->streams[i] == late)
+            continue;
+        replica_set_version(&r->streams[i], 100);
+        r->watches[i].synced = true;
+        entities_state(r->k.entities, &r->streams[i]);
+    }
+    for (uint64_t v = 101; v < 200; v++)
+        put(r, "x", v);
+    replica_run_ms(r, 1000);
+    expect_pods(r, "", "");
+    replica_set_version(late, 200);
+    late->watch->synced = true;
+    entities_state(r->k.entities, late);
+    replica_run_ms(r, 1000);
+    /* nothing was ever sent: the state of every pod is due */
+    assert_int_equal(replica_count(r, "state k8s.pod {k8s.pod.uid=old}"), 1);
+    replica_free(r);
+}
+
+/* The same for a successor: changes that left the journal are a gap. */
+static void test_what_leaves_the_journal_while_a_successor_waits_is_a_gap(void **state)
+{
+    (void)state;
+    struct pair p = pair_new();
+    struct k8s_stream *late = replica_stream(p.b, KIND_JOB, STR("shop"));
+    late->watch->synced = false;
+    entities_state(p.b->k.entities, late);
+    entities_deactivate(p.a->k.entities);
+    p.b->k.entities->journal_bytes_max = 4 * KIB;
+    replica_activate(p.b, replica_position(p.a));
+    put(p.b, "y", 101);
+    for (uint64_t v = 102; v < 200; v++)
+        put(p.b, "x", v);
+    replica_run_ms(p.b, 1000);
+    late->watch->synced = true;
+    entities_state(p.b->k.entities, late);
+    replica_run_ms(p.b, 1000);
+    assert_int_equal(replica_count(p.b, "state k8s.pod {k8s.pod.uid=y}"), 1);
+    pair_free(&p);
+}
+
+/* A list is under way (its version is not there yet, that of the watch before is) and has brought a change; then a reload. */
+static void test_a_reload_within_a_list(void **state)
+{
+    (void)state;
+    struct replica *r = replica_new(loop, 0, "");
+    put(r, "quiet", 50);
+    replica_sync(r, 100);
+    replica_activate(r, "");
+    replica_run_ms(r, 1000);
+    expect_pods(r, "50", "");
+    entities_deactivate(r->k.entities);
+    put_named(r, KIND_POD, "x", 120, true);
+    reload(r, NULL, 0);
+    replica_activate(r, replica_position(r));
+    replica_run_ms(r, 1000);
+    replica_set_version(pods_of(r), 130); /* the list is complete */
+    replica_run_ms(r, 3000);
+    assert_int_equal(replica_count(r, "state k8s.pod {k8s.pod.uid=x}"), 1);
+    replica_free(r);
+}
+
+/* The receiver starts while its watch has no version (a list after a restored etcd, or one that is being taken over); users are
+ * not told of a state when it is there again. */
+static void test_a_start_without_a_version_is_followed(void **state)
+{
+    (void)state;
+    struct replica *r = replica_new(loop, 0, "");
+    put(r, "quiet", 50);
+    replica_sync(r, 100);
+    replica_activate(r, "");
+    replica_run_ms(r, 1000);
+    expect_pods(r, "50", "");
+    entities_deactivate(r->k.entities);
+    pods_of(r)->watch->version[0] = '\0';
+    reload(r, NULL, 0);
+    replica_activate(r, replica_position(r));
+    replica_run_ms(r, 1000);
+    replica_set_version(pods_of(r), 130);
+    replica_run_ms(r, 3000);
+    put(r, "x", 131);
+    replica_run_ms(r, 3000);
+    assert_int_equal(replica_count(r, "state k8s.pod {k8s.pod.uid=x}"), 1);
+    replica_free(r);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test(fn)
@@ -943,6 +1039,10 @@ int main(void)
         TEST(test_a_crash_between_two_batches),
         TEST(test_a_crash_within_a_full_state),
         TEST(test_drops_within_a_full_state),
+        TEST(test_what_leaves_the_journal_while_the_first_leader_waits_was_not_sent),
+        TEST(test_what_leaves_the_journal_while_a_successor_waits_is_a_gap),
+        TEST(test_a_reload_within_a_list),
+        TEST(test_a_start_without_a_version_is_followed),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
