@@ -62,6 +62,7 @@ struct http_pool {
     size_t patient_count; /* calls with piece_bytes_max: lists and watches, which can wait for a moment */
     bool is_http2;         /* its connection speaks HTTP/2: there is no second one */
     size_t calls_max;      /* SIZE_MAX until libcurl found that the connection takes no more */
+    curl_off_t sent;       /* of the bodies of its calls, when that was last looked at */
     size_t answered_count; /* calls of an HTTP/2 connection whose answer has begun */
     bool asked;            /* within one look of `thin` */
     bool retired; /* takes no new calls; freed with its last one */

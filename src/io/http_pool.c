@@ -34,14 +34,16 @@
 #include "io/http_internal.h"
 #include "io/loop_uv.h"
 
-enum { NS_PER_MS = 1000000 };
+enum { NS_PER_MS = 1000000, LOOKS_MAX = 4 };
 
 struct http_socket {
     struct list node; /* in pool->sockets; in none once it is closing */
     struct http_pool *pool;
     curl_socket_t fd;
     int events;
-    bool resting; /* not polled until the pool's rest is over */
+    bool
+        resting; /* not polled until the pool's rest is over; if it is to be written, not polled for that */
+    unsigned looks; /* at a writable socket in a row that sent nothing, at most LOOKS_MAX */
     uv_poll_t poll;
 };
 
@@ -135,6 +137,42 @@ static void rest_is_over(void *arg)
     }
 }
 
+/* Has any of what calls have to send gone out since the last time? */
+static bool has_sent(struct http_pool *pool)
+{
+    curl_off_t sum = 0, sent;
+    list_for_each (node, &pool->client->calls) {
+        const struct http_call *call = CONTAINER_OF(node, struct http_call, node);
+        if (call->pool == pool &&
+            curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &sent) == CURLE_OK)
+            sum += sent;
+    }
+    bool has = sum != pool->sent;
+    pool->sent = sum;
+    return has;
+}
+
+/* libcurl 7.88.1 asks for writability as long as a body is not out, also while the server's HTTP/2 window is closed: a socket that
+ * can always be written to would be reported for ever, in vain. What opens the window comes as something to read, which is looked at
+ * at once; if it is something else that it waits for, a look now and then finds it. */
+static void rest_writing(struct http_socket *s, int mask)
+{
+    struct http_pool *pool = s->pool;
+    if (!pool->is_http2 || (s->events & UV_WRITABLE) == 0)
+        return;
+    bool rests = mask == CURL_CSELECT_OUT && !has_sent(pool);
+    if (rests) {
+        loop_timer_set_after(&pool->rest_timer,
+                             ((int64_t)LIMIT_HTTP_REST_MS << s->looks) * NS_PER_MS);
+        s->looks += s->looks < LOOKS_MAX ? 1 : 0;
+    } else {
+        s->looks = 0;
+    }
+    if (rests || s->resting)
+        (void)uv_poll_start(&s->poll, rests ? s->events & ~UV_WRITABLE : s->events, on_socket);
+    s->resting = rests;
+}
+
 static void socket_act(void *arg)
 {
     const struct socket_event *event = arg;
@@ -148,6 +186,7 @@ static void socket_act(void *arg)
         (void)uv_poll_start(&s->poll, s->events, on_socket);
     if (event->mask == CURL_CSELECT_IN)
         rest(s);
+    rest_writing(s, event->mask);
 }
 
 static void on_socket(uv_poll_t *poll, int status, int events)

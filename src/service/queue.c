@@ -330,6 +330,7 @@ static void end_request(struct queue *q, struct send_request *r, enum outcome ou
     mem_free(r->fencing_line);
     mem_free(r);
     settle_batch(q, p);
+    note_room(q); /* progress may just have closed it: who asks before the task runs is owed a word */
     loop_task_post(&q->task);
 }
 
@@ -521,6 +522,7 @@ static void pack_end(struct packing *p)
     }
     keep_spare(q, &p->encoded);
     mem_free(p);
+    note_room(q);
     loop_task_post(&q->task);
 }
 

@@ -5,6 +5,7 @@
 #include "tests/unit/io/peer.h"
 
 #include "io/http_internal.h"
+#include "io/loop_uv.h"
 #include "tests/unit/io/certs.h"
 
 static struct cert ca, server;
@@ -1131,6 +1132,114 @@ static void test_answer_before_the_body(void **state)
     peer_stop(p);
 }
 
+/* -- a body that waits for the server's window -- */
+
+enum { TURNS_MAX = 5000 }; /* some hundreds are needed; hundreds of thousands were seen */
+
+struct windows {
+    size_t received, open; /* bytes of bodies; of the window that are left */
+    int round_trip_us;     /* 0: the window is never opened again */
+};
+
+static bool window_update(struct peer_connection *c, uint32_t stream, uint32_t n)
+{
+    const unsigned char more[4] = {(unsigned char)(n >> 24), (unsigned char)(n >> 16),
+                                   (unsigned char)(n >> 8), (unsigned char)n};
+    return frame(c, 8 /* WINDOW_UPDATE */, 0, stream, more, 4);
+}
+
+/* Takes 64 KiB at a time, as servers far away do that leave the windows at their default. */
+static bool take_data(struct peer_connection *c, int flags, uint32_t stream, size_t len)
+{
+    struct windows *ws = c->peer->arg;
+    ws->received += len;
+    ws->open -= len;
+    if ((flags & END_STREAM) && !headers(c, stream, END_STREAM, ":status", "200", NULL, NULL))
+        return false;
+    if (ws->open > 0 || ws->round_trip_us == 0)
+        return true;
+    usleep((unsigned)ws->round_trip_us);
+    ws->open = 65535;
+    return window_update(c, 0, 65535) && ((flags & END_STREAM) || window_update(c, stream, 65535));
+}
+
+static void serve_windows(struct peer_connection *c)
+{
+    if (peer_take(c, 24) == NULL || !frame(c, F_SETTINGS, 0, 0, NULL, 0))
+        return;
+    for (;;) {
+        const unsigned char *head = (const unsigned char *)peer_take(c, 9);
+        if (head == NULL)
+            return;
+        size_t len = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+        int type = head[3], flags = head[4];
+        uint32_t stream =
+            (uint32_t)head[5] << 24 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 8 | head[8];
+        bool ok = peer_take(c, len) != NULL;
+        if (ok && type == F_SETTINGS && !(flags & ACK))
+            ok = frame(c, F_SETTINGS, ACK, 0, NULL, 0);
+        else if (ok && type == F_DATA)
+            ok = take_data(c, flags, stream, len);
+        if (!ok)
+            return;
+    }
+}
+
+static void count_turn(uv_check_t *check)
+{
+    size_t *turns = check->data;
+    ++*turns;
+}
+
+static void closed(uv_handle_t *handle)
+{
+    (void)handle;
+}
+
+/* While the window is closed there is nothing to do: the loop turns for what comes, not in vain. */
+static void check_windows(bool tls, int round_trip_us, enum http_outcome outcome)
+{
+    static char body[2000000];
+    struct windows ws = {.open = 65535, .round_trip_us = round_trip_us};
+    SSL_CTX *context = NULL;
+    if (tls) {
+        context = SSL_CTX_new(TLS_server_method());
+        assert_int_equal(SSL_CTX_use_certificate(context, server.x509), 1);
+        assert_int_equal(SSL_CTX_use_PrivateKey(context, server.key), 1);
+        SSL_CTX_set_alpn_select_cb(context, select_h2, NULL);
+    }
+    struct peer *p = peer_start_on(AF_INET, serve_windows, &ws, context);
+    struct http_client_config config = h2_config(tls);
+    struct world *w = world_new(&config);
+    struct exchange x = {0};
+    size_t turns = 0;
+    uv_check_t check = {.data = &turns};
+    assert_int_equal(uv_check_init(loop_uv(w->loop), &check), 0);
+    assert_int_equal(uv_check_start(&check, count_turn), 0);
+    exchange_run(w, &x,
+                 (struct http_request){.method = "POST",
+                                       .url = url_of(p, "/x"),
+                                       .body = str_make(body, sizeof(body)),
+                                       .body_static = true,
+                                       .timeout_ms = round_trip_us > 0 ? 30000 : 1500},
+                 false);
+    assert_int_equal(x.outcome, outcome);
+    assert_true(turns < TURNS_MAX);
+    exchange_free(&x);
+    uv_close((uv_handle_t *)&check, closed);
+    world_free(w);
+    peer_stop(p);
+}
+
+static void test_a_closed_window_costs_no_time(void **state)
+{
+    (void)state;
+    check_windows(false, 0, HTTP_TIMEOUT);
+    check_windows(false, 30000, HTTP_DONE);
+    check_windows(true, 30000, HTTP_DONE); /* a backend far away */
+    check_windows(true, 0, HTTP_TIMEOUT);  /* one that is stuck */
+}
+
 int main(void)
 {
     alarm(55);
@@ -1157,6 +1266,7 @@ int main(void)
         cmocka_unit_test(test_dropped_cleartext_connection),
         cmocka_unit_test(test_cancel_within_a_frame),
         cmocka_unit_test(test_answer_before_the_body),
+        cmocka_unit_test(test_a_closed_window_costs_no_time),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }

@@ -880,6 +880,33 @@ static void test_pace_of_a_quick_backend(void **state)
     world_free(w);
 }
 
+/* The backend was silent for a second, so there is room. Then attempts end in one go (their timeouts fire with the tick's timer in between),
+ * and the receiver asks amid them: it is owed a word. */
+static void test_room_asked_for_amid_answers_is_told(void **state)
+{
+    (void)state;
+    struct world *w = world_wide();
+    struct patient p = {.w = w, .left = 4};
+    hand_over(&p);
+    run_for(w, SECOND + 2 * MS); /* nothing ends: there is room, said once */
+    hand_over(&p);
+    assert_int_equal(p.count, 4);
+    assert_true(queue_has_room(w->queue));
+    size_t told = w->room_count;
+    finish_bad(w, 0, SEND_NEVER);              /* one request ends: "the backend keeps up, more is waiting than it needs" */
+    assert_false(queue_has_room(w->queue));    /* the tick is due now: it waits for exporter_room, without a timer */
+    finish_bad(w, 0, SEND_NEVER);              /* the others end in the same turn */
+    finish_bad(w, 0, SEND_NEVER);
+    turn(w);
+    assert_true(queue_has_room(w->queue));
+    assert_int_equal(w->room_count, told + 1); /* else that receiver never collects again */
+    finish_ok(w, 0);
+    turn(w);
+    for (size_t i = 0; i < 4; i++)
+        mem_free(p.batches[i]);
+    world_free(w);
+}
+
 /* One that takes nothing for a second is not waited for: what is collected waits here. */
 static void test_no_progress_fills_the_queue(void **state)
 {
@@ -1554,6 +1581,7 @@ int main(void)
         cmocka_unit_test(test_derived_batch),
         cmocka_unit_test(test_default_bound),
         cmocka_unit_test(test_pace_of_a_quick_backend),
+        cmocka_unit_test(test_room_asked_for_amid_answers_is_told),
         cmocka_unit_test(test_no_progress_fills_the_queue),
         cmocka_unit_test(test_retries_are_no_progress),
         cmocka_unit_test(test_slow_backend),
