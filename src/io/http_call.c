@@ -171,6 +171,13 @@ static void add_shown_url(struct buf *b, str url)
     buf_str(b, url);
 }
 
+const char *http_call_failure(const struct http_call *call, CURLcode code)
+{
+    if (call->no_descriptor)
+        return "no descriptor is left (too many open files)";
+    return call->curl_error[0] != '\0' ? call->curl_error : curl_easy_strerror(code);
+}
+
 static void explain(struct http_call *call, enum http_outcome outcome, CURLcode code,
                     struct err *err)
 {
@@ -191,9 +198,8 @@ static void explain(struct http_call *call, enum http_outcome outcome, CURLcode 
         detail = call->refused.text;
     } else if (outcome == HTTP_CONNECT_FAILED || outcome == HTTP_BROKEN) {
         detail = call->resend_refused ? "the server may have acted, so it was not sent again"
-                 : call->curl_error[0] != '\0' ? call->curl_error
-                 : code != CURLE_OK            ? curl_easy_strerror(code)
-                                               : "it ended within the header";
+                 : call->curl_error[0] != '\0' || code != CURLE_OK ? http_call_failure(call, code)
+                                                                   : "it ended within the header";
     }
     err_set(err, "%s %s: %s%s%s", call->method, buf_cstr(&shown), reason,
             detail[0] == '\0' ? "" : ": ", detail);

@@ -692,9 +692,8 @@ void http_h2c_connected(struct http_call *call, CURLcode code)
         curl_easy_getinfo(call->easy, CURLINFO_ACTIVESOCKET, &of_curl) == CURLE_OK)
         fd = fcntl(of_curl, F_DUPFD_CLOEXEC, 0);
     char *origin = str_dup(str_from(call->origin));
-    char *reason = str_dup(str_from(call->curl_error[0] != '\0' ? call->curl_error
-                                    : code != CURLE_OK          ? curl_easy_strerror(code)
-                                                                : "no descriptor is left"));
+    call->no_descriptor |= code == CURLE_OK && fd < 0;
+    char *reason = str_dup(str_from(http_call_failure(call, code)));
     call->h2c_state = H2C_NONE;
     if (fd >= 0) {
         http_pool_remove(call); /* closes libcurl's descriptor of the socket */

@@ -124,6 +124,7 @@ struct http_call {
     void *arg;
     struct err refused; /* what is wrong with the request itself; text empty if nothing */
     char curl_error[CURL_ERROR_SIZE];
+    bool no_descriptor; /* left for a socket; libcurl calls that a server that cannot be reached */
 };
 
 /* http_client.c: around everything that may call back; the last leave does what had to wait. */
@@ -133,6 +134,8 @@ void http_client_leave(struct http_client *client);
 /* http_call.c */
 struct http_call *http_call_new(struct http_client *client, const struct http_request *request);
 void http_call_free(struct http_call *call);
+/* Why it failed, in libcurl's words if those are right. Lives as long as the call does. */
+const char *http_call_failure(const struct http_call *call, CURLcode code);
 /* Calls on_done, unless silenced, and moves the call to client->ended. Within enter and leave only. */
 void http_call_finish(struct http_call *call, enum http_outcome outcome, CURLcode code);
 /* The outcome of a transfer that libcurl ended. */

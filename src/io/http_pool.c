@@ -279,6 +279,7 @@ curl_socket_t http_pool_open_socket(void *arg, curlsocktype purpose, struct curl
     if (call->turned_away)
         return CURL_SOCKET_BAD;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    call->no_descriptor = fd < 0 && (errno == EMFILE || errno == ENFILE);
     if (fd < 0)
         return CURL_SOCKET_BAD;
     socket_options(fd);

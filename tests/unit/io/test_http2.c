@@ -4,6 +4,8 @@
  */
 #include "tests/unit/io/peer.h"
 
+#include <sys/resource.h>
+
 #include "io/http_internal.h"
 #include "io/loop_uv.h"
 #include "tests/unit/io/certs.h"
@@ -1132,6 +1134,32 @@ static void test_answer_before_the_body(void **state)
     peer_stop(p);
 }
 
+/* Nothing has left the process: the network is not to blame. */
+static void test_no_descriptor_left(void **state)
+{
+    (void)state;
+    for (int tls = 0; tls < 2; tls++) {
+        struct peer *p = peer_start(serve_text, (void *)(uintptr_t)"");
+        struct http_client_config config = h2_config(tls);
+        struct world *w = world_new(&config);
+        struct exchange x = {0};
+        struct rlimit limit, before;
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        int lowest = dup(0); /* all below are taken */
+        assert_true(lowest > 0);
+        close(lowest);
+        limit = (struct rlimit){.rlim_cur = (rlim_t)lowest, .rlim_max = before.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        exchange_run(w, &x, (struct http_request){.url = url_of(p, "/x")}, false);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_int_equal(x.outcome, HTTP_CONNECT_FAILED);
+        assert_non_null(strstr(x.err, "cannot connect: no descriptor is left (too many open files)"));
+        exchange_free(&x);
+        world_free(w);
+        peer_stop(p);
+    }
+}
+
 /* -- a body that waits for the server's window -- */
 
 enum { TURNS_MAX = 5000 }; /* some hundreds are needed; hundreds of thousands were seen */
@@ -1266,6 +1294,7 @@ int main(void)
         cmocka_unit_test(test_dropped_cleartext_connection),
         cmocka_unit_test(test_cancel_within_a_frame),
         cmocka_unit_test(test_answer_before_the_body),
+        cmocka_unit_test(test_no_descriptor_left),
         cmocka_unit_test(test_a_closed_window_costs_no_time),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
