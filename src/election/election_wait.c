@@ -9,7 +9,7 @@
 
 /* A refused call is repeated soon, for the Lease runs out meanwhile; doubled up to the retry period. */
 #define RETRY_FIRST_NS (50 * MS)
-/* A server that asks for more patience is asked again all the same: the Lease runs out meanwhile. */
+/* Of one that only reads. */
 #define PATIENCE_MAX_NS (30 * SECOND)
 
 /* A third of the duration leaves room for several retries before the gate closes, at half the load of client-go's fixed
@@ -24,6 +24,16 @@ int64_t wait_jitter_ns(int64_t ns, uint64_t random)
     return ns / 2 + (int64_t)(random % (uint64_t)(ns / 2 + 1));
 }
 
+/* How long we wait because the server asks for it (Retry-After). One that shuts down asks for 5 s, priority and fairness for up to 32 s:
+ * longer than a release is waited for, and than a gate may last. */
+static int64_t patience_ns(const struct election *m)
+{
+    if (m->state == ELECTION_RELEASING)
+        return 0;
+    bool writes = m->state == ELECTION_LEADING || m->state == ELECTION_CLAIMING;
+    return writes ? m->config.retry_period_ns : PATIENCE_MAX_NS;
+}
+
 int64_t wait_retry_ns(const struct election *m, const struct election_event *event)
 {
     uint32_t doublings = m->failure_count > 1 ? m->failure_count - 1 : 0;
@@ -31,7 +41,7 @@ int64_t wait_retry_ns(const struct election *m, const struct election_event *eve
                            ? m->config.retry_period_ns
                            : min_i64(RETRY_FIRST_NS << doublings, m->config.retry_period_ns);
     return max_i64(wait_jitter_ns(delay_ns, event->random),
-                   min_i64(event->retry_after_ns, PATIENCE_MAX_NS));
+                   min_i64(event->retry_after_ns, patience_ns(m)));
 }
 
 int64_t wait_poll_ns(const struct election *m)

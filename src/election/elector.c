@@ -112,9 +112,16 @@ static void configure_both(struct elector *e, const struct elector_config *c)
     e->pair.crowd = c->crowd;
 }
 
+/* Of extensions of one configuration each may leave the identity to the other. */
 static bool has_identity(const struct elector *e, const struct elector_config *c)
 {
     return c->identity.len == 0 || str_eq(e->identity, c->identity);
+}
+
+/* A key that was removed asks for another identity than the one it named. */
+static bool keeps_identity(const struct elector *e, const struct elector_config *c)
+{
+    return c->identity.len == 0 ? !e->identity_is_configured : str_eq(e->identity, c->identity);
 }
 
 static bool same_settings(const struct elector *e, const struct elector_config *c)
@@ -203,6 +210,7 @@ static struct elector *elector_new(struct elector_set *set, struct elector_clien
     str pod_uid;
     identity_choose(set->loop, client->kube, config->identity, &text, &pod_uid);
     e->identity = arena_str(&e->arena, buf_view(&text));
+    e->identity_is_configured = config->identity.len > 0;
     buf_clear(&text);
     incarnation_make(set->loop, &text);
     e->incarnation = arena_str(&e->arena, buf_view(&text));
@@ -235,7 +243,7 @@ static struct elector *find(const struct elector_set *set, const struct elector_
             continue;
         if (e->generation == generation)
             return e;
-        if (has_identity(e, config))
+        if (keeps_identity(e, config))
             older = e;
     }
     return older;
@@ -271,6 +279,7 @@ struct elector *elector_get(struct elector_set *set, const struct elector_config
         return NULL;
     }
     if (e->generation != generation) {
+        e->identity_is_configured = config->identity.len > 0;
         configure_both(e, config);
         elector_settle(e);
     }

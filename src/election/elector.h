@@ -135,7 +135,7 @@ enum inheritance {
     INHERIT_NONE,     /* no predecessor, no note, or one that cannot be trusted */
     INHERIT_RELEASED, /* handed over in order: go on after enqueued */
     INHERIT_EXPIRED,  /* crashed or cut off: its gate was closed at *gate_closed_ns (wall clock) at the latest */
-    INHERIT_OWN,      /* our own earlier term, or a restart of this pod's container that took its own Lease back */
+    INHERIT_OWN,      /* our own earlier term; a restarted container that takes its own Lease back has INHERIT_EXPIRED */
 };
 /* What the note said of this receiver when the present term began. Valid while leading. */
 enum inheritance elector_note_get(const struct elector *e, str receiver_id, struct note_entry *entry, int64_t *gate_closed_ns);

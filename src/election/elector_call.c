@@ -23,6 +23,8 @@ static bool is_our_hand(const struct elector *e, const struct lease *lease)
         return false;
     if (lease->renew_ns == 0)
         return false;
+    if (e->machine.state == ELECTION_LEADING && lease->renew_ns == e->stands_ns)
+        return true; /* however many renewals were refused since */
     for (size_t i = 0; i < ELECTOR_ATTEMPTS; i++) {
         if (lease->renew_ns == e->attempts_ns[i])
             return true;
@@ -140,6 +142,8 @@ static void on_call_done(void *arg, const struct kube_result *result)
             /* By our renewTime: the version also grows when somebody annotates the Lease. */
             event.lease.as_answered = lease.renew_ns == e->answered_ns;
             e->answered_ns = lease.renew_ns;
+            if (event.lease.holder == HOLDER_ME)
+                e->stands_ns = lease.renew_ns;
         } else { /* something between us and the server answered */
             unreadable = *result;
             err_wrap(&err, "the answer to %s is not a Lease",

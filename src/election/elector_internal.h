@@ -57,6 +57,7 @@ struct elector {
     struct elector_config config;
     int64_t request_timeout_ns;
     str namespace, name, identity, incarnation;
+    bool identity_is_configured;
     int socket_fd;           /* -1: none */
     struct elector_client *client;
 
@@ -71,6 +72,7 @@ struct elector {
     int64_t unanswered_ns[ELECTOR_UNANSWERED_MAX];
     size_t unanswered_count;
     int64_t answered_ns;     /* renewTime of the record as the latest answer showed it */
+    int64_t stands_ns;       /* the same of the latest answer that showed a record of our own */
     bool namespace_logged;
     unsigned failures_told;  /* in a row, one bit for no answer and for each hundred of HTTP status */
 
@@ -82,6 +84,7 @@ struct elector {
     bool watch_wanted;
     struct loop_timer watch_timer;
     bool watch_initial;      /* ask for sendInitialEvents: false once the server refused it */
+    bool watch_anew;         /* the server has forgotten the version that we know: begin with what is there */
     bool watch_denied;       /* 403 was said */
     bool watch_saw_lease;
     uint32_t watch_failures;

@@ -24,7 +24,9 @@ static void watch_begin(struct elector *e)
     loop_timer_clear(&e->watch_timer);
     /* Between 5 and 10 minutes, as client-go does, so that a fleet's watches do not end together. */
     int64_t timeout_s = 300 + (int64_t)(loop_random_u64(e->loop) % 300);
-    str version = e->watch_initial || !e->current_present ? STR_NONE : e->current.resource_version;
+    bool from_anywhere = e->watch_initial || e->watch_anew || !e->current_present;
+    str version = from_anywhere ? STR_NONE : e->current.resource_version;
+    e->watch_anew = false;
     e->watch_saw_lease = false;
     e->watch_version = 0;
     e->watch_started_ns = loop_boot_ns(e->loop);
@@ -121,6 +123,7 @@ static int64_t ended(struct elector *e, const struct kube_result *result)
 {
     bool was_short = loop_boot_ns(e->loop) - e->watch_started_ns < WATCH_SHORT_NS;
     bool orderly = result->outcome == HTTP_DONE && (result->status == 200 || result->status == 410);
+    e->watch_anew = result->outcome == HTTP_DONE && result->status == 410;
     if (orderly && !was_short) {
         e->watch_failures = 0;
         return 0;

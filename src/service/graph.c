@@ -418,11 +418,9 @@ bool graph_start(struct graph *g, struct err *err)
 
 /* ---- reload ---- */
 
-/* Does the new one go on exactly where the old one stood? */
-static bool is_continuation(const struct receiver_node *old, const struct receiver_node *n)
+/* Does the new one tick as the old one did? */
+static bool has_same_ticks(const struct receiver_node *old, const struct receiver_node *n)
 {
-    if (old->elector_identity != n->elector_identity)
-        return false;
     return n->receiver.type->kind == RECEIVER_PUSH ||
            old->receiver.type->interval_ns(&old->receiver) ==
                n->receiver.type->interval_ns(&n->receiver);
@@ -436,7 +434,8 @@ void graph_carry(struct graph *from, struct graph *to)
         if (old == NULL || old->receiver.type != n->receiver.type)
             continue;
         n->counters = old->counters;
-        n->resumes = is_continuation(old, n);
+        n->resumes = old->elector_identity == n->elector_identity;
+        n->has_same_ticks = has_same_ticks(old, n);
         /* In any case: what was emitted is not emitted again. */
         n->progress = old->progress;
         old->progress.position = NULL;

@@ -170,7 +170,7 @@ static void activate(struct receiver_node *n)
     n->progress.term = term;
     n->gate_closed_logged = false;
     if (type_of(n)->kind == RECEIVER_PULL)
-        begin_schedule(n, resume);
+        begin_schedule(n, resume && n->has_same_ticks);
     if (has_positions(n))
         begin_position(n, resume);
     if (n->progress.enqueued_ns > 0)

@@ -77,6 +77,7 @@ struct receiver_node {
 
     struct receiver_progress progress;
     bool resumes;                /* progress came from before a reload and was not used yet */
+    bool has_same_ticks;         /* and its schedule goes on, too */
     struct list ticks;           /* hand_overs of ticks, and of batches without a position */
     struct list positions;       /* hand_overs with a position: a slow tick must not hold them up */
     unsigned waiting_signals;    /* for which receiver_has_room said no */

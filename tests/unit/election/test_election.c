@@ -670,6 +670,38 @@ static void test_patience_has_an_end(void **state)
     }
 }
 
+/* kube-apiserver answers 429 with Retry-After: 5 while it shuts down, and up to 32 from priority and fairness. One such answer to
+ * the release must not cost the whole release. */
+static void test_release_is_tried_again_whatever_patience_is_asked_for(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    int64_t now_ns = START + 3 * SECOND;
+    assert_int_equal(step(&m, EVENT_STOP, now_ns).call, CALL_RELEASE);
+    struct election_event refused = {
+        .kind = EVENT_CALL_DONE, .outcome = CALL_REFUSED, .retry_after_ns = 5 * SECOND};
+    feed(&m, refused, now_ns + 10 * MS);
+    bool again = false;
+    for (int64_t t = now_ns; t <= now_ns + 3 * SECOND && !again; t += 50 * MS)
+        again = step(&m, EVENT_TIMER, t).call == CALL_RELEASE;
+    assert_true(again);
+}
+
+/* The same of a renewal: the next one must come before the gate closes. */
+static void test_renewal_is_tried_again_before_the_gate_closes_whatever_patience_is_asked_for(void **state)
+{
+    (void)state;
+    struct election m;
+    lead(&m);
+    int64_t now_ns = START + 5 * SECOND;
+    assert_int_equal(step(&m, EVENT_TIMER, now_ns).call, CALL_RENEW);
+    struct election_event refused = {
+        .kind = EVENT_CALL_DONE, .outcome = CALL_REFUSED, .retry_after_ns = 16 * SECOND};
+    feed(&m, refused, now_ns + 10 * MS);
+    assert_true(m.act_at_ns < m.gate_ns);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -716,6 +748,8 @@ int main(void)
         cmocka_unit_test(test_yield_whose_read_found_nothing_too_early),
         cmocka_unit_test(test_late_answer_of_a_claim_whose_lease_was_deleted),
         cmocka_unit_test(test_yield_whose_read_shows_the_next_leader),
+        cmocka_unit_test(test_release_is_tried_again_whatever_patience_is_asked_for),
+        cmocka_unit_test(test_renewal_is_tried_again_before_the_gate_closes_whatever_patience_is_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,7 @@ struct lease_watch {
 static struct kube_call *call; /* under way; one at a time, for there is no standby */
 static struct lease_watch *watch;
 static int watch_count; /* that were opened */
+static char watch_version[32]; /* of the last one */
 static char *record;    /* the Lease as it was written last */
 
 struct kube_client *kube_client_new(struct loop *loop, const struct logger *logger,
@@ -108,8 +109,9 @@ struct lease_watch *lease_watch_start(struct kube_client *client, str namespace,
                                                        const struct kube_result *result),
                                       void *arg)
 {
-    (void)client, (void)namespace, (void)name, (void)initial, (void)resource_version,
+    (void)client, (void)namespace, (void)name, (void)initial,
         (void)timeout_s, (void)idle_timeout_ms;
+    snprintf(watch_version, sizeof watch_version, "%.*s", (int)resource_version.len, resource_version.len ? resource_version.data : "");
     assert_null(watch);
     watch = mem_zalloc(sizeof *watch);
     watch_count++;
@@ -531,6 +533,7 @@ static void test_a_watch_that_does_not_show_our_writes_is_opened_anew(void **sta
 }
 
 /* The watch shows what a predecessor with that note has left, in version 9. */
+static int predecessor_duration_s = 15;
 static void predecessor(const struct note *note, const char *holder, int64_t renew_ns)
 {
     struct lease lease;
@@ -544,7 +547,7 @@ static void predecessor(const struct note *note, const char *holder, int64_t ren
     lease.resource_version = STR("9");
     lease.holder = str_from(holder);
     lease.has_holder = true;
-    lease.duration_s = lease.holder.len > 0 ? 15 : 1; /* released */
+    lease.duration_s = lease.holder.len > 0 ? predecessor_duration_s : 1; /* released */
     lease.renew_ns = renew_ns;
     lease_annotation_set(&lease, STR(NOTE_ANNOTATION), buf_view(&text));
     buf_clear(&text);
@@ -752,6 +755,80 @@ static void test_an_inherited_note_keeps_its_order(void **state)
     end(w);
 }
 
+/* Some renewals in a row are refused, and then somebody annotates the Lease (a request to hand over, say): the record is still
+ * our own, with the renewTime of the last renewal that stands. */
+static void test_our_last_renewal_is_ours_after_refused_ones(void **state)
+{
+    (void)state;
+    struct world *w = lead(settings());
+    int refused = 0;
+    for (int i = 0; i < 80 && refused < 4; i++) {
+        fake_loop_run(w->loop, 100 * MS);
+        if (call != NULL) {
+            answer(429, "");
+            refused++;
+        }
+    }
+    assert_int_equal(refused, 4);
+    assert_true(elector_may_emit(w->elector));
+    watch_shows(LEASE_SEEN, "11"); /* annotated: otherwise as it was */
+    assert_false(logged(w, "the Lease carries another name"));
+    assert_true(elector_may_emit(w->elector));
+    end(w);
+}
+
+/* "identity is the same in two replicas: remove the key" (runbook); done by a reload. */
+static void test_a_reload_that_removes_the_identity(void **state)
+{
+    (void)state;
+    struct world *w = lead(settings());
+    struct elector_config config = settings();
+    config.identity = STR_NONE;
+    struct elector *e = get(w, config, 2);
+    assert_false(str_eq(elector_identity(e), STR("me")));
+}
+
+static void watch_ends(int status)
+{
+    struct kube_result r = {.outcome = HTTP_DONE, .status = status, .retry_after_ms = -1};
+    err_set(&r.err, "status %d", status);
+    watch->on_event(watch->arg, LEASE_ENDED, NULL, &r);
+}
+
+/* A server without streaming lists has forgotten the version of a Lease that nobody writes. */
+static void test_a_watch_from_a_forgotten_version_begins_anew(void **state)
+{
+    (void)state;
+    struct elector_config config = settings();
+    config.lease_duration_ns = 3600 * SECOND;
+    config.renew_deadline_ns = 1000 * SECOND;
+    struct world *w = begin(config);
+    struct note note;
+    note_init(&note);
+    note.lease_uid = STR("uid-1");
+    predecessor_duration_s = 3600;
+    predecessor(&note, "other", SECOND);
+    predecessor_duration_s = 15;
+    watch_ends(422);
+    int forgotten = 0;
+    for (int i = 0; i < 3000; i++) {
+        fake_loop_run(w->loop, 100 * MS);
+        if (call != NULL) {
+            assert_true(sends("GET"));
+            answer(200, record);
+        }
+        if (watch != NULL && watch_version[0] == '\0') { /* it stays */
+            watch->on_event(watch->arg, LEASE_OPENED, NULL, NULL);
+        } else if (watch != NULL) {
+            watch_ends(410);
+            forgotten++;
+        }
+    }
+    assert_int_equal(forgotten, 1);
+    assert_non_null(watch);
+    end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -769,6 +846,9 @@ int main(void)
         cmocka_unit_test(test_a_renewal_before_the_term_begins_keeps_the_inherited_note),
         cmocka_unit_test(test_a_version_that_is_given_again_is_read_again),
         cmocka_unit_test(test_a_release_of_a_later_term_is_told_from_our_own),
+        cmocka_unit_test(test_our_last_renewal_is_ours_after_refused_ones),
+        cmocka_unit_test(test_a_reload_that_removes_the_identity),
+        cmocka_unit_test(test_a_watch_from_a_forgotten_version_begins_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

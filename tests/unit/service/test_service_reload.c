@@ -489,6 +489,31 @@ static void test_random_lives(void **state)
     }
 }
 
+/* The interval is of the ticks; where a receiver stands beside them (has_positions) goes on all the same. */
+static void test_another_interval_keeps_positions(void **state)
+{
+    (void)state;
+    struct world *w = begin(
+        "extensions: {elect: {lease: l}}\n"
+        "receivers: {both: {k8s_leader_elector: elect}, both/free: {}}\nexporters: {sink: {}}\n"
+        "service: {extensions: [elect], pipelines: {logs: {receivers: [both, both/free], "
+        "exporters: [sink]}}}\n");
+    fake_elector_lead(world_elector(w, "l"), INHERIT_NONE, 0);
+    world_run(w, SECOND);
+    assert_true(fake_push(fake("both"), "a 5"));
+    assert_true(fake_push(fake("both/free"), "b 6"));
+    world_rewrite(w,
+        "extensions: {elect: {lease: l}}\n"
+        "receivers: {both: {k8s_leader_elector: elect, interval: 2s}, both/free: {interval: 2s}}\nexporters: {sink: {}}\n"
+        "service: {extensions: [elect], pipelines: {logs: {receivers: [both, both/free], "
+        "exporters: [sink]}}}\n");
+    service_reload(w->service);
+    world_run(w, SECOND);
+    assert_string_equal(fake("both")->position, "a 5");
+    assert_string_equal(fake("both/free")->position, "b 6");
+    assert_int_equal(world_end(w), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -506,6 +531,7 @@ int main(void)
         cmocka_unit_test(test_push_positions_move_across),
         cmocka_unit_test(test_leadership_changes_during_a_reload),
         cmocka_unit_test(test_random_lives),
+        cmocka_unit_test(test_another_interval_keeps_positions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
