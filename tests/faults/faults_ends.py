@@ -92,6 +92,11 @@ def sigterm_release_cut(stage):
     release_answered(stage, cut="before")
 
 
+@fault("the release is answered 429 with Retry-After: 5, as by an API server that shuts down", NONE, "ends", web=True)
+def sigterm_release_asked_for_patience(stage):
+    release_answered(stage, status=429, retry_after=5)
+
+
 def release_answered(stage, **rule):
     a, b = stage.pair()
     stage.lease_watch.wait_more(1)  # the next renewal is far enough

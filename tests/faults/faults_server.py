@@ -11,7 +11,7 @@ ONE_RENEWAL = {
     "500": ("answered 500", {"status": 500}),
     "500_executed": ("carried out and answered 500", {"status": 500, "execute": True}),
     "503": ("answered 503", {"status": 503}),
-    "429": ("answered 429 with Retry-After", {"status": 429, "retry_after": 1}),
+    "429": ("answered 429 with Retry-After: 5", {"status": 429, "retry_after": 5}),
     "409": ("answered 409", {"status": 409}),
     "401": ("answered 401", {"status": 401}),
     "late": ("answered late, within the time for a call", {"answer_delay_ms": 300}),

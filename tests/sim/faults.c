@@ -378,7 +378,7 @@ static void server_errors(struct world *w, struct replica *r)
         "\"status\":500,\"execute\":true",
         "\"status\":503",
         "\"status\":504,\"execute\":true",
-        "\"status\":429,\"retry_after\":1",
+        "\"status\":429,\"retry_after\":5",
         "\"cut\":\"after\"",
         "\"cut\":\"before\"",
         "\"hang\":\"after\"",
