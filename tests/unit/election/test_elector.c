@@ -786,6 +786,14 @@ static void test_a_reload_that_removes_the_identity(void **state)
     config.identity = STR_NONE;
     struct elector *e = get(w, config, 2);
     assert_false(str_eq(elector_identity(e), STR("me")));
+    assert_ptr_equal(get(w, config, 3), e); /* nor does it go on under another one from then on */
+    for (int i = 0; i < 2; i++) {
+        elector_unref(e, on_gone, w);
+        fake_loop_run(w->loop, MS);
+        assert_true(w->done);
+        w->done = false;
+    }
+    end(w);
 }
 
 static void watch_ends(int status)
