@@ -137,19 +137,23 @@ static void rest_is_over(void *arg)
     }
 }
 
-/* Has any of what calls have to send gone out since the last time? */
-static bool has_sent(struct http_pool *pool)
+/* Is there a body that is not out, and has none gone on since the last time? */
+static bool is_stuck(struct http_pool *pool)
 {
-    curl_off_t sum = 0, sent;
+    curl_off_t sum = 0;
+    bool waits = false;
     list_for_each (node, &pool->client->calls) {
         const struct http_call *call = CONTAINER_OF(node, struct http_call, node);
-        if (call->pool == pool &&
-            curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &sent) == CURLE_OK)
-            sum += sent;
+        curl_off_t sent;
+        if (call->pool != pool ||
+            curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &sent) != CURLE_OK)
+            continue;
+        sum += sent;
+        waits |= sent < (curl_off_t)call->body.len;
     }
-    bool has = sum != pool->sent;
+    bool goes_on = sum != pool->sent;
     pool->sent = sum;
-    return has;
+    return waits && !goes_on;
 }
 
 /* libcurl 7.88.1 asks for writability as long as a body is not out, also while the server's HTTP/2 window is closed: a socket that
@@ -160,7 +164,7 @@ static void rest_writing(struct http_socket *s, int mask)
     struct http_pool *pool = s->pool;
     if (!pool->is_http2 || (s->events & UV_WRITABLE) == 0)
         return;
-    bool rests = mask == CURL_CSELECT_OUT && !has_sent(pool);
+    bool rests = mask == CURL_CSELECT_OUT && is_stuck(pool);
     if (rests) {
         loop_timer_set_after(&pool->rest_timer,
                              ((int64_t)LIMIT_HTTP_REST_MS << s->looks) * NS_PER_MS);

@@ -349,8 +349,12 @@ def test_a_server_that_sends_connections_away(request, tmp_path):
         watches = sum(float(line.split()[-1]) for line in page.splitlines()
                       if line.startswith("apiserver_longrunning_requests") and 'scope="namespace"' in line and 'verb="WATCH"' in line)
         print("watches:", watches)
-        # Leases: one, and one that has an answer to come. Watches: two and a bit, and four that drain. Lists: one.
-        assert status == 200 and watches >= 180 and most <= 2 + 3 + 4 + 1
+        assert status == 200 and watches >= 180
+        # Leases: one, and one that has an answer to come. Watches: two and a bit, and four that drain. Lists: one. On a busy machine more are
+        # about to end (without one connection for all it was one for each request: 66 to 166).
+        few = 2 + 3 + 4 + 1
+        assert most <= 3 * few
+        wait_until(lambda: len(sockets_to(a.pid, server.api.port)) <= few, 30, "few connections")
     finally:
         world.close()
         server.stop()

@@ -349,7 +349,8 @@ def test_many_objects(server, resource, run, sink):
     count = 20_000
     r = resource()
     r.fill(count, {"state": "Ready", "conditions": [condition("A"), condition("B", "False", "No")]})
-    baton, _ = run({"kymastats": {**listed(r), "collection_interval": "4s"}}, exporter=sink)
+    # On a busy machine the sink takes its time; a batch whose time was up would be sent again.
+    baton, _ = run({"kymastats": {**listed(r), "collection_interval": "4s"}}, exporter=sink, settings={"timeout": "60s"})
     wait_until(lambda: lines(baton, "All resources are watched"), WAIT_S, "ready")
     before = requests(server.api, r)
 
@@ -357,7 +358,9 @@ def test_many_objects(server, resource, run, sink):
         ticks = points_of(sink.calls())
         first = [ticks[when] for when in sorted(ticks)[:2]]
         return len(ticks) >= 3 and all(len(tick) >= 3 * count for tick in first) and first  # a batch that is sent again comes behind the third
-    for tick in wait_until(two_whole_ticks, 120, "two whole ticks and a part of another"):
+    found = wait_until(two_whole_ticks, 120, "two whole ticks and a part of another")
+    assert not lines(baton, "Exporting failed")
+    for tick in found:
         assert len(tick) == 3 * count and set(tick) == {(f"object-{n}", kind) for n in range(count) for kind in ("A", "B", None)}
     after = requests(server.api, r)
     assert after.get("LIST", 0) == before.get("LIST", 0), (before, after)
