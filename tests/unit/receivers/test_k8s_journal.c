@@ -979,6 +979,15 @@ static void test_a_reload_within_a_list(void **state)
     replica_set_version(pods_of(r), 130); /* the list is complete */
     replica_run_ms(r, 3000);
     assert_int_equal(replica_count(r, "state k8s.pod {k8s.pod.uid=x}"), 1);
+    expect_gap(r, 1, 2);
+    /* From then on the journal is good again. */
+    entities_deactivate(r->k.entities);
+    put(r, "y", 131);
+    replica_activate(r, replica_position(r));
+    replica_run_ms(r, 3000);
+    assert_int_equal(replica_count(r, "state k8s.pod {k8s.pod.uid=y}"), 1);
+    assert_int_equal(replica_count(r, "state k8s.pod {k8s.pod.uid=x}"), 1);
+    expect_gap(r, 1, 2);
     replica_free(r);
 }
 
