@@ -279,7 +279,6 @@ struct elector *elector_get(struct elector_set *set, const struct elector_config
         return NULL;
     }
     if (e->generation != generation) {
-        e->identity_is_configured = config->identity.len > 0;
         configure_both(e, config);
         elector_settle(e);
     }

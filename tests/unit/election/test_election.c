@@ -702,6 +702,25 @@ static void test_renewal_is_tried_again_before_the_gate_closes_whatever_patience
     assert_true(m.act_at_ns < m.gate_ns);
 }
 
+/* A claim is of a Lease that nobody holds; who only reads is as patient as it is asked to be. */
+static void test_patience_of_a_claim_and_of_a_read(void **state)
+{
+    (void)state;
+    struct election m;
+    const struct election_event refused = {
+        .kind = EVENT_CALL_DONE, .outcome = CALL_REFUSED, .retry_after_ns = 16 * SECOND};
+    start_watching(&m);
+    struct election_lease released = {
+        .uid = 1, .version = 10, .duration_ns = SECOND, .released = true};
+    assert_int_equal(sees(&m, released, START).call, CALL_CLAIM);
+    feed(&m, refused, START + MS);
+    assert_in_range(m.claim_at_ns, START + MS, START + MS + config.retry_period_ns);
+    election_init(&m, &config);
+    assert_int_equal(step(&m, EVENT_WATCH_DOWN, START).call, CALL_GET);
+    feed(&m, refused, START + MS);
+    assert_int_equal(m.act_at_ns, START + MS + 16 * SECOND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -750,6 +769,7 @@ int main(void)
         cmocka_unit_test(test_yield_whose_read_shows_the_next_leader),
         cmocka_unit_test(test_release_is_tried_again_whatever_patience_is_asked_for),
         cmocka_unit_test(test_renewal_is_tried_again_before_the_gate_closes_whatever_patience_is_asked_for),
+        cmocka_unit_test(test_patience_of_a_claim_and_of_a_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
