@@ -41,9 +41,8 @@ struct http_socket {
     struct http_pool *pool;
     curl_socket_t fd;
     int events;
-    bool
-        resting; /* not polled until the pool's rest is over; if it is to be written, not polled for that */
-    unsigned looks; /* at a writable socket in a row that sent nothing, at most LOOKS_MAX */
+    bool resting;   /* until the pool's rest is over: not polled, or not for writing */
+    unsigned looks; /* in a row at a writable socket that sent nothing, at most LOOKS_MAX */
     uv_poll_t poll;
 };
 

@@ -330,8 +330,8 @@ static void end_request(struct queue *q, struct send_request *r, enum outcome ou
     mem_free(r->fencing_line);
     mem_free(r);
     settle_batch(q, p);
-    note_room(
-        q); /* progress may just have closed it: who asks before the task runs is owed a word */
+    /* Progress may just have closed it: who asks before the task runs is owed a word. */
+    note_room(q);
     loop_task_post(&q->task);
 }
 

@@ -70,10 +70,6 @@ struct awaiting {
     bool any;
 };
 
-_Static_assert(LIMIT_WATCH_LINGER_MS >
-                   LIMIT_STOP_ACKNOWLEDGE_MS + 2 * LIMIT_STOP_QUIESCE_MS + LIMIT_STOP_DRAIN_MS,
-               "stores last until a reload is over");
-
 static void ask_elector(void *arg, struct elector *e)
 {
     struct awaiting *a = arg;
@@ -177,6 +173,10 @@ static void stop_processors(struct graph *g)
             component_set_status(&n->processor.base, STATUS_STOPPED);
         }
 }
+
+_Static_assert(LIMIT_WATCH_LINGER_MS >
+                   LIMIT_STOP_ACKNOWLEDGE_MS + 2 * LIMIT_STOP_QUIESCE_MS + LIMIT_STOP_DRAIN_MS,
+               "stores last until a reload is over");
 
 static void enter_exporters(struct service *s)
 {

@@ -464,9 +464,8 @@ static void begin_stream(struct entities *e, size_t i)
     s->listing = false;
     s->turned_back = false;
     s->fingerprint = fingerprint_of(watch_store(watch_of(s)));
-    begin_journal(
-        e, i,
-        s->torn ? 0 : s->version); /* 0: part of a list that is not complete is in the store */
+    /* While a part of a list is in the store, and the rest is to come, it is of no version. */
+    begin_journal(e, i, s->torn ? 0 : s->version);
     s->torn = false;
     loop_timer_set_after(&e->clock, 0);
     if (e->state != ENTITIES_SENDING)
@@ -529,8 +528,7 @@ void entities_carry(struct entities *e, struct entities *from)
         e->streams[i] = from->streams[i];
         e->streams[i].stream = stream;
         e->streams[i].carried = from->streams[i].live && !from->streams[i].listing;
-        e->streams[i].torn =
-            from->streams[i].torn || (from->streams[i].live && from->streams[i].listing);
+        e->streams[i].torn = from->streams[i].live && from->streams[i].listing;
         e->streams[i].live = from->streams[i].live = false;
     }
 }
