@@ -84,7 +84,7 @@ struct elector {
     bool watch_wanted;
     struct loop_timer watch_timer;
     bool watch_initial;      /* ask for sendInitialEvents: false once the server refused it */
-    bool watch_anew;         /* the server has forgotten the version that we know: begin with what is there */
+    bool watch_anew;         /* the last one ended since its version was forgotten: begin with what is there */
     bool watch_denied;       /* 403 was said */
     bool watch_saw_lease;
     uint32_t watch_failures;

@@ -26,7 +26,6 @@ static void watch_begin(struct elector *e)
     int64_t timeout_s = 300 + (int64_t)(loop_random_u64(e->loop) % 300);
     bool from_anywhere = e->watch_initial || e->watch_anew || !e->current_present;
     str version = from_anywhere ? STR_NONE : e->current.resource_version;
-    e->watch_anew = false;
     e->watch_saw_lease = false;
     e->watch_version = 0;
     e->watch_started_ns = loop_boot_ns(e->loop);

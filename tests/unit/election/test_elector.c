@@ -774,6 +774,20 @@ static void test_our_last_renewal_is_ours_after_refused_ones(void **state)
     watch_shows(LEASE_SEEN, "11"); /* annotated: otherwise as it was */
     assert_false(logged(w, "the Lease carries another name"));
     assert_true(elector_may_emit(w->elector));
+    /* Another one leads; then a restored etcd shows our record once more, and the other's gate is open. */
+    struct lease other;
+    struct err err;
+    lease_init(&other);
+    assert_true(lease_parse(&other, str_from(record), &err));
+    other.resource_version = STR("12");
+    other.holder = STR("other");
+    other.renew_ns += SECOND;
+    watch->on_event(watch->arg, LEASE_SEEN, &other, NULL);
+    lease_deinit(&other);
+    assert_true(logged(w, "the Lease carries another name"));
+    watch_shows(LEASE_SEEN, "13");
+    fake_loop_run(w->loop, SECOND);
+    assert_true(call == NULL || sends("GET"));
     end(w);
 }
 

@@ -295,6 +295,28 @@ static bool serve_frame(struct peer_connection *c, int type, int flags, uint32_t
     return type != F_GOAWAY;
 }
 
+struct frame_head {
+    size_t len;
+    int type, flags;
+    uint32_t stream;
+};
+
+/* Its payload, or NULL. */
+static const char *next_frame(struct peer_connection *c, struct frame_head *f)
+{
+    const unsigned char *head = (const unsigned char *)peer_take(c, 9);
+    if (head == NULL)
+        return NULL;
+    *f = (struct frame_head){
+        .len = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2],
+        .type = head[3],
+        .flags = head[4],
+        .stream = (uint32_t)head[5] << 24 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 8 |
+                  head[8],
+    };
+    return peer_take(c, f->len);
+}
+
 static void serve_h2(struct peer_connection *c)
 {
     const struct script *script = c->peer->arg;
@@ -303,16 +325,10 @@ static void serve_h2(struct peer_connection *c)
         !frame(c, F_SETTINGS, 0, 0, settings, script->streams_max > 0 ? sizeof(settings) : 0))
         return;
     for (;;) {
-        const unsigned char *head = (const unsigned char *)peer_take(c, 9);
-        if (head == NULL)
-            break;
-        size_t len = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
-        int type = head[3], flags = head[4];
-        uint32_t stream =
-            (uint32_t)head[5] << 24 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 8 | head[8];
-        const char *payload = peer_take(c, len);
+        struct frame_head f;
+        const char *payload = next_frame(c, &f);
         if (payload == NULL ||
-            !serve_frame(c, type, flags, stream, (const unsigned char *)payload, len))
+            !serve_frame(c, f.type, f.flags, f.stream, (const unsigned char *)payload, f.len))
             break;
     }
     atomic_fetch_add(&c->peer->closed_by_client, 1);
@@ -331,7 +347,7 @@ static int select_h2(SSL *ssl, const unsigned char **out, unsigned char *out_len
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-static struct peer *h2_peer(struct script *script, bool tls)
+static struct peer *h2_peer_of(void (*serve)(struct peer_connection *), void *arg, bool tls)
 {
     SSL_CTX *context = NULL;
     if (tls) {
@@ -340,7 +356,12 @@ static struct peer *h2_peer(struct script *script, bool tls)
         assert_int_equal(SSL_CTX_use_PrivateKey(context, server.key), 1);
         SSL_CTX_set_alpn_select_cb(context, select_h2, NULL);
     }
-    return peer_start_on(AF_INET, serve_h2, script, context);
+    return peer_start_on(AF_INET, serve, arg, context);
+}
+
+static struct peer *h2_peer(struct script *script, bool tls)
+{
+    return h2_peer_of(serve_h2, script, tls);
 }
 
 static bool answer_trailers_only(struct peer_connection *c, uint32_t stream, int count)
@@ -1196,18 +1217,12 @@ static void serve_windows(struct peer_connection *c)
     if (peer_take(c, 24) == NULL || !frame(c, F_SETTINGS, 0, 0, NULL, 0))
         return;
     for (;;) {
-        const unsigned char *head = (const unsigned char *)peer_take(c, 9);
-        if (head == NULL)
-            return;
-        size_t len = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
-        int type = head[3], flags = head[4];
-        uint32_t stream =
-            (uint32_t)head[5] << 24 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 8 | head[8];
-        bool ok = peer_take(c, len) != NULL;
-        if (ok && type == F_SETTINGS && !(flags & ACK))
+        struct frame_head f;
+        bool ok = next_frame(c, &f) != NULL;
+        if (ok && f.type == F_SETTINGS && !(f.flags & ACK))
             ok = frame(c, F_SETTINGS, ACK, 0, NULL, 0);
-        else if (ok && type == F_DATA)
-            ok = take_data(c, flags, stream, len);
+        else if (ok && f.type == F_DATA)
+            ok = take_data(c, f.flags, f.stream, f.len);
         if (!ok)
             return;
     }
@@ -1229,14 +1244,7 @@ static void check_windows(bool tls, int round_trip_us, enum http_outcome outcome
 {
     static char body[2000000];
     struct windows ws = {.open = 65535, .round_trip_us = round_trip_us};
-    SSL_CTX *context = NULL;
-    if (tls) {
-        context = SSL_CTX_new(TLS_server_method());
-        assert_int_equal(SSL_CTX_use_certificate(context, server.x509), 1);
-        assert_int_equal(SSL_CTX_use_PrivateKey(context, server.key), 1);
-        SSL_CTX_set_alpn_select_cb(context, select_h2, NULL);
-    }
-    struct peer *p = peer_start_on(AF_INET, serve_windows, &ws, context);
+    struct peer *p = h2_peer_of(serve_windows, &ws, tls);
     struct http_client_config config = h2_config(tls);
     struct world *w = world_new(&config);
     struct exchange x = {0};
