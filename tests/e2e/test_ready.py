@@ -135,7 +135,8 @@ def test_two_electors_share_an_address_and_both_must_be_ready(world):
     extension = lambda lease, standby: world.extension(lease, **SHORT, ready_endpoint="127.0.0.1:0", standby=standby)
     world.api.create_lease(f"{world.lease}-bar", spec={"holderIdentity": "somebody", "leaseDurationSeconds": 3600, "leaseTransitions": 3})
     extensions = {"leaderelector/foo": extension(world.lease, "warm"), "leaderelector/bar": extension(f"{world.lease}-bar", "cold")}
-    a = world.start("a", config(world, "a", extensions=extensions))
+    # Its leader first: with full stores it is ready before it leads, too.
+    a = world.start_leader("a", config(world, "a", extensions=extensions))
     port = port_of(world, a)
     body = wait_status(port, 200)
     assert [(elector["id"], elector["role"]) for elector in body["electors"]] == [("leaderelector/foo", "leader"), ("leaderelector/bar", "cold")]
