@@ -72,6 +72,12 @@ class Api:
         assert status == 200, (status, body)
         return body
 
+    def lease_specs(self, namespace="default"):
+        """Of all Leases, by name, as of one moment."""
+        status, body = self.request("GET", self.lease_path(namespace=namespace))
+        assert status == 200, (status, body)
+        return {lease["metadata"]["name"]: lease["spec"] for lease in body["items"]}
+
     def holder(self, name, namespace="default"):
         lease = self.lease(name, namespace)
         return lease["spec"].get("holderIdentity", "") if lease else None
