@@ -7,7 +7,7 @@
 #define MS INT64_C(1000000)
 #define SECOND (1000 * MS)
 
-/* A refused call is repeated soon, for the Lease runs out meanwhile; doubled up to the retry period. */
+/* A refused call is repeated soon, for the Lease runs out meanwhile; doubled up to longest_retry_ns. */
 #define RETRY_FIRST_NS (50 * MS)
 /* Of one that only reads. */
 #define PATIENCE_MAX_NS (30 * SECOND)
@@ -34,12 +34,20 @@ static int64_t patience_ns(const struct election *m)
     return writes ? m->config.retry_period_ns : PATIENCE_MAX_NS;
 }
 
+/* Up to which retries are drawn out. Many that only read now and then must not ask a server more often because it is too busy to answer. */
+static int64_t longest_retry_ns(const struct election *m)
+{
+    bool only_reads = m->state == ELECTION_LEARNING || m->state == ELECTION_FOLLOWING;
+    return only_reads ? max_i64(m->config.poll_ns, m->config.retry_period_ns)
+                      : m->config.retry_period_ns;
+}
+
 int64_t wait_retry_ns(const struct election *m, const struct election_event *event)
 {
     uint32_t doublings = m->failure_count > 1 ? m->failure_count - 1 : 0;
-    int64_t delay_ns = doublings > 10
-                           ? m->config.retry_period_ns
-                           : min_i64(RETRY_FIRST_NS << doublings, m->config.retry_period_ns);
+    int64_t longest_ns = longest_retry_ns(m);
+    int64_t delay_ns =
+        doublings > 10 ? longest_ns : min_i64(RETRY_FIRST_NS << doublings, longest_ns);
     return max_i64(wait_jitter_ns(delay_ns, event->random),
                    min_i64(event->retry_after_ns, patience_ns(m)));
 }

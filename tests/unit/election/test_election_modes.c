@@ -612,6 +612,40 @@ static void test_crowd_reads_before_it_claims(void **state)
     assert_int_equal(out.call, CALL_CLAIM);
 }
 
+/* How long a crowd's candidate waits behind its n-th read that failed in a row, at most. */
+static int64_t wait_after_failure_ns(struct election *m, int64_t *now_ns)
+{
+    struct election_actions out =
+        feed(m,
+             (struct election_event){
+                 .kind = EVENT_CALL_DONE, .outcome = CALL_UNKNOWN, .random = UINT64_MAX},
+             *now_ns);
+    assert_int_equal(out.call, CALL_NONE);
+    int64_t wait_ns = out.wake_ns - *now_ns;
+    *now_ns = out.wake_ns;
+    assert_int_equal(step(m, EVENT_TIMER, *now_ns).call, CALL_GET);
+    return wait_ns;
+}
+
+/* A server that is too busy to answer is not asked more often by a thousand of them than one that answers. */
+static void test_a_crowd_asks_a_busy_server_less(void **state)
+{
+    (void)state;
+    struct election m;
+    election_init(&m, &crowd_config);
+    step(&m, EVENT_START, START);
+    step(&m, EVENT_TIMER, START + 500 * MS);
+    int64_t now_ns = START + 500 * MS;
+    assert_in_range(wait_after_failure_ns(&m, &now_ns), 25 * MS, 50 * MS);
+    for (int i = 0; i < 8; i++)
+        wait_after_failure_ns(&m, &now_ns);
+    for (int i = 0; i < 20; i++)
+        assert_in_range(wait_after_failure_ns(&m, &now_ns), DURATION / 2, DURATION);
+    /* Once it answers, as ever. */
+    struct election_actions out = done(&m, CALL_OK, lease_of(HOLDER_OTHER, 5), now_ns);
+    assert_in_range(out.wake_ns - now_ns, DURATION * 8 / 10, DURATION);
+}
+
 /* ---- keep ---- */
 
 static const struct election_config keep_config = {
@@ -803,6 +837,7 @@ int main(void)
         cmocka_unit_test(test_proof_of_a_leader_or_of_what_it_leads_is_ignored),
         cmocka_unit_test(test_crowd_reads_once_each_duration_with_jitter),
         cmocka_unit_test(test_crowd_reads_before_it_claims),
+        cmocka_unit_test(test_a_crowd_asks_a_busy_server_less),
         cmocka_unit_test(test_keep_goes_on_while_nobody_answers),
         cmocka_unit_test(test_keep_ends_with_a_foreign_holder),
         cmocka_unit_test(test_keep_ends_when_the_lease_is_gone),
