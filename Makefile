@@ -21,7 +21,7 @@ endif
 test: deps-test
 	@$(PYTHON) tests/run.py
 
-# What takes too long for `test`: the fault suite at the default durations, and an hour of soak beside it
+# What takes too long for `test`: the end-to-end suites with jitter, the fault suite at the default durations, and an hour of soak beside it
 test-long: deps-test sim-mutations model-long
 	@$(MAKE) --no-print-directory sim SEEDS=20000 FIRST=100001
 	@$(PYTHON) tests/run.py --long

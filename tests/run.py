@@ -3,7 +3,7 @@
 
   --quick    unit tests and house rules only
   --only X   stages whose name contains X
-  --long     instead: the fault suite at the default durations, and an hour of soak
+  --long     instead: the end-to-end suites with jitter, the fault suite at the default durations, and an hour of soak
 
 Stages run one after the other, programs of a stage two at a time; those that only compute (model, simulation, fuzzers) run at the lowest priority
 beside those that wait for servers. A stage that cannot run counts as failed, never as nothing;
@@ -271,11 +271,11 @@ def stage_pytest(tally, name, arguments, timeout, more_env=None):
     tally.add(name, counts.get("passed", 0), failed, counts.get("skipped", 0))
 
 
-def stage_end_to_end(tally, have_go):
+def stage_end_to_end(tally, have_go, *arguments):
     """The same suite on both servers, side by side: it waits most of the time."""
     servers = {"kubesim": "e2e on kubesim", **({"apiserver": "e2e on the real API server"} if have_go else {})}
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(lambda server: stage_pytest(tally, servers[server], ["tests/e2e", f"--server={server}"], 1800), servers))
+        list(pool.map(lambda server: stage_pytest(tally, servers[server], ["tests/e2e", f"--server={server}", *arguments], 1800), servers))
 
 
 # Suites that wait for servers most of the time; they run beside the others.
@@ -364,7 +364,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", default="")
-    parser.add_argument("--long", action="store_true", help="only what takes long: the fault suite at the default durations, an hour of soak")
+    parser.add_argument("--long", action="store_true", help="only what takes long: the suites with jitter, the fault suite at the default durations, an hour of soak")
     parser.add_argument("--minutes", type=float, default=None, help="of the soak (default 5, with --long 60)")
     options = parser.parse_args()
     tally = Tally()
@@ -393,6 +393,7 @@ def main():
         soak = Soak(options.minutes or 60)
         stages = [("release", lambda: build(tally, "release", "all")),
                   ("peers", lambda: have_peers.append(stage_peers(tally))),
+                  ("end to end, jitter", lambda: stage_end_to_end(tally, not have_peers or have_peers[0], "--jitter=100")),
                   ("soak begins", lambda: soak.start(not have_peers or have_peers[0])),
                   ("faults", lambda: stage_faults(tally, not have_peers or have_peers[0], "--timing=defaults", "--at-once=24", timeout=7200)),
                   ("soak", lambda: soak.collect(tally))]

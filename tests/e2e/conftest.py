@@ -12,6 +12,7 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from harness import jitter  # noqa: E402
 from harness.api import ApiServer  # noqa: E402
 from harness.in_cluster import no_mounts  # noqa: E402
 from harness.processes import BATON, KUBESIM, PEERS  # noqa: E402
@@ -23,9 +24,12 @@ NUMBERS = itertools.count(1)
 
 def pytest_addoption(parser):
     parser.addoption("--server", choices=("kubesim", "apiserver"), default="kubesim", help="what the tests run against")
+    parser.addoption("--jitter", type=int, default=0, metavar="MS", help="a busy machine, made: harness/jitter.py")
 
 
 def pytest_configure(config):
+    if config.getoption("--jitter"):
+        jitter.enable(config.getoption("--jitter"))
     config.addinivalue_line("markers", "ipv6: runs on ::1 as well")
     config.addinivalue_line("markers", "only(server): runs on this server only")
 

@@ -13,6 +13,7 @@ import urllib.request
 
 import yaml
 
+from harness import jitter
 from harness.processes import KUBESIM, PEERS, Process
 
 
@@ -44,6 +45,7 @@ class Api:
 
     def request(self, method, path, body=None, content_type=None, timeout=10):
         """(status, decoded body or text)"""
+        jitter.nap()
         connection = self.connect(timeout)
         headers = dict(self.headers)
         if content_type:

@@ -1,9 +1,11 @@
 """Replicas under test: baton, and the Go collector as the reference."""
 import json
 import os
+import time
 
 import yaml
 
+from harness import jitter
 from harness.processes import BATON, PEERS, Process
 
 LED = "This replica leads now"
@@ -25,6 +27,12 @@ class Baton(Process):
         environment.update(env or {})
         environment = {key: value for key, value in environment.items() if value is not None}
         super().__init__([program, "--config", self.config_path, *arguments], name, env=environment, cwd=folder)
+        self.stops = jitter.Stops(self.popen)
+
+    def signal(self, number):
+        jitter.nap()
+        self.stops.send(number)
+        return time.time()
 
     def write_config(self, config):
         if isinstance(config, dict):

@@ -3,6 +3,7 @@ import os
 import signal
 import time
 
+from harness import jitter
 from harness.processes import Process
 from harness.replicas import FOLLOWS, LED, Baton
 from harness.ticks import MS, Output, doubled, holes
@@ -56,6 +57,7 @@ class World:
     # -- replicas --
 
     def start(self, name, config=None, user="admin", **options):
+        jitter.nap()
         options.setdefault("kubeconfig", self.server.kubeconfig_of(user))
         replica = Baton(name, config if config is not None else self.config(name), self.folder, **options)
         self.processes.append(replica)
@@ -81,6 +83,7 @@ class World:
 
     @staticmethod
     def expect(replica, message, timeout=20, start=0, **fields):
+        jitter.nap()
         found = replica.wait_log(message, timeout, start, **fields)
         assert found, f"{replica.name} did not log {message!r} {fields or ''} in {timeout} s"
         return found
