@@ -126,8 +126,11 @@ class Server:
             action(self)
         text = response.read().decode()
         connection.close()
-        events = [self.canon(json.loads(line), message) for line in text.splitlines() if line]
-        return {"status": response.status, "events": events}
+        events = [json.loads(line) for line in text.splitlines() if line]
+        for event in events:
+            if event.get("type") == "BOOKMARK":  # whether one comes just before the end depends on the moment, so its version gets no number
+                del event["object"]["metadata"]["resourceVersion"]
+        return {"status": response.status, "events": [self.canon(event, message) for event in events]}
 
     def label(self, kind, value):
         table = self.names.setdefault(kind, {})
@@ -757,9 +760,6 @@ def watch_initial_events(s):
     for answer in answers:
         # A bookmark just before the end of so short a watch depends on the moment.
         answer["events"] = [e for e in answer["events"] if e["type"] != "BOOKMARK" or "annotations" in e["object"]["metadata"]]
-        for e in answer["events"]:
-            if e["type"] == "BOOKMARK":
-                del e["object"]["metadata"]["resourceVersion"]
     return answers
 
 
