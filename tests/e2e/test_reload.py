@@ -170,7 +170,7 @@ def test_sigterm_of_a_standby_ends_at_once_and_writes_nothing(world):
     world.watch().wait_more(1)
     version = world.spec()["renewTime"]
     signalled = world.end(b)
-    assert time.time() - signalled < 1.0
+    assert time.time() - signalled < 2.0
     assert not b.wait_log(RELEASED, 0)
     assert world.api.holder(world.lease) == "a_uid-of-a" and version
 
