@@ -364,7 +364,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", default="")
-    parser.add_argument("--long", action="store_true", help="only what takes long: the suites with jitter, the fault suite at the default durations, an hour of soak")
+    parser.add_argument("--long", action="store_true", help="only what takes long")
     parser.add_argument("--minutes", type=float, default=None, help="of the soak (default 5, with --long 60)")
     options = parser.parse_args()
     tally = Tally()

@@ -39,7 +39,7 @@ class Stops:
             self.popen.send_signal(number)
 
     def _work(self):
-        mean_s = limit_s / 2 / STOPPED_SHARE
+        mean_s = limit_s / 2 * (1 / STOPPED_SHARE - 1)  # between two stops, of limit_s / 2 each
         while self.popen.poll() is None:
             time.sleep(choice.expovariate(1 / mean_s))
             with self.lock:

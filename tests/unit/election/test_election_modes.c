@@ -612,14 +612,10 @@ static void test_crowd_reads_before_it_claims(void **state)
     assert_int_equal(out.call, CALL_CLAIM);
 }
 
-/* How long a crowd's candidate waits behind its n-th read that failed in a row, at most. */
+/* How long a crowd's candidate waits behind one more read that failed. */
 static int64_t wait_after_failure_ns(struct election *m, int64_t *now_ns)
 {
-    struct election_actions out =
-        feed(m,
-             (struct election_event){
-                 .kind = EVENT_CALL_DONE, .outcome = CALL_UNKNOWN, .random = UINT64_MAX},
-             *now_ns);
+    struct election_actions out = done(m, CALL_UNKNOWN, nothing, *now_ns);
     assert_int_equal(out.call, CALL_NONE);
     int64_t wait_ns = out.wake_ns - *now_ns;
     *now_ns = out.wake_ns;
