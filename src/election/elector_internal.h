@@ -74,7 +74,7 @@ struct elector {
     int64_t answered_ns;     /* renewTime of the record as the latest answer showed it */
     int64_t stands_ns;       /* the same of the latest answer that showed a record of our own */
     bool namespace_logged;
-    unsigned failures_told;  /* in a row, one bit for no answer and for each hundred of HTTP status */
+    unsigned failures_told;  /* in a row, one bit for each kind: no answer and why, credentials, each hundred of HTTP status */
 
     struct lease current;    /* newest known record, for the next write */
     bool current_present;

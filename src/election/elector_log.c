@@ -180,6 +180,18 @@ void elector_log_report(struct elector *e, enum election_report report)
     }
 }
 
+/* One bit. An answer that was late must not hide the refusals behind it, nor an authority that is not
+ * trusted. */
+static unsigned failure_kind(const struct kube_result *result)
+{
+    enum { CREDENTIALS = 6, NO_ANSWER };
+    if (result->credentials_failed)
+        return 1U << CREDENTIALS;
+    if (result->outcome != HTTP_DONE)
+        return 1U << (NO_ANSWER + (unsigned)result->outcome);
+    return 1U << (unsigned)(result->status / 100);
+}
+
 void elector_log_failure(struct elector *e, const struct kube_result *result)
 {
     if (e->call_kind == CALL_CREATE && result->status == 404) {
@@ -190,8 +202,7 @@ void elector_log_failure(struct elector *e, const struct kube_result *result)
         e->namespace_logged = true;
         return;
     }
-    /* An answer that was late must not hide the refusals behind it. */
-    unsigned kind = 1U << (unsigned)(result->status / 100);
+    unsigned kind = failure_kind(result);
     if ((e->failures_told & kind) == 0)
         log_warn(&e->logger, "A call for the Lease failed, trying on", F_ERR(&result->err));
     else
