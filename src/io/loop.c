@@ -73,6 +73,12 @@ int64_t loop_boot_ns(const struct loop *loop)
     return clock_ns(CLOCK_BOOTTIME);
 }
 
+int64_t loop_cpu_ns(const struct loop *loop)
+{
+    (void)loop;
+    return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 int64_t loop_wall_ns(const struct loop *loop)
 {
     (void)loop;
@@ -140,7 +146,8 @@ static void slow_report(struct loop *loop, const char *name, int64_t took_ns, in
         return;
     }
     log_warn(&loop->logger, "A handler held up the event loop", F_CSTR("handler", name),
-             F_INT("milliseconds", took_ns / NS_PER_MS), F_INT("limit_ms", LIMIT_HANDLER_MS),
+             F_INT("milliseconds", took_ns / NS_PER_MS),
+             F_INT("cpu_milliseconds", cpu_ns / NS_PER_MS), F_INT("limit_ms", LIMIT_HANDLER_MS),
              F_INT("suppressed", slow->suppressed_count));
     slow->logged_ns = now_ns;
     slow->suppressed_count = 0;

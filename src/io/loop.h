@@ -22,6 +22,8 @@ void loop_stop(struct loop *loop);
 int64_t loop_boot_ns(const struct loop *loop);
 /* Nanoseconds since 1970 UTC, read now; may step. */
 int64_t loop_wall_ns(const struct loop *loop);
+/* Processor time of the loop's thread so far: what is short of the time that passed, it slept, or did not get to run. */
+int64_t loop_cpu_ns(const struct loop *loop);
 void loop_random(struct loop *loop, void *bytes, size_t len);
 uint64_t loop_random_u64(struct loop *loop);
 /* Two words for map_init, random for each process. */

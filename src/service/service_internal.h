@@ -94,6 +94,10 @@ struct receiver_node {
     bool waiting_for_room;
     struct tick_schedule before; /* as it was before this tick */
     uint64_t skipped_before;     /* ticks that were given up for this one */
+    const char *skipped_reason;  /* static */
+    const char *held_by;         /* why the due tick was not begun when last looked at; NULL: it was not due. Static */
+    int64_t looks_at_boot_ns;    /* when the timer fires, */
+    int64_t armed_cpu_ns;        /* and the loop's processor time when it was set */
     struct hand_over *hand_over; /* of this tick */
     bool tick_withheld;          /* the due tick was counted as withheld */
     bool clock_back_logged;

@@ -16,16 +16,34 @@
 #include "service/service_internal.h"
 
 #include "base/limits.h"
+#include "wire/text.h"
 
 #define MS INT64_C(1000000)
 
-enum { LOOK_AGAIN_MS = 100 /* at a closed gate */ };
+enum {
+    LOOK_AGAIN_MS = 100, /* at a closed gate */
+    RFC3339_NS_BYTES = 40
+};
+
+/* Why ticks are skipped. */
+static const char before_term[] = "they fell due too long before this replica began";
+static const char not_ready[] = "the receiver was not ready";
+static const char exporter_full[] = "an exporter was full";
+static const char not_leading[] = "this replica might not have led";
+static const char clock_forward[] = "the wall clock went forward";
+static const char not_run[] = "this process did not run: it was stopped, or got no processor";
+static const char busy[] = "this process was busy";
+static const char long_tick[] = "the tick before took longer than the interval";
 
 static void arm(struct receiver_node *n)
 {
-    int64_t now_ns = loop_wall_ns(n->receiver.base.loop);
+    struct loop *loop = n->receiver.base.loop;
+    int64_t now_ns = loop_wall_ns(loop);
     struct tick_due due = tick_schedule_due(&n->progress.schedule, now_ns);
-    loop_timer_set_after(&n->timer, tick_timer_delay(due.time_ns, now_ns));
+    int64_t delay_ns = tick_timer_delay(due.time_ns, now_ns);
+    loop_timer_set_after(&n->timer, delay_ns);
+    n->looks_at_boot_ns = loop_boot_ns(loop) + delay_ns;
+    n->armed_cpu_ns = loop_cpu_ns(loop);
     bool clock_went_back = !due.due && due.time_ns - now_ns > n->progress.schedule.interval_ns +
                                                                   LIMIT_NOTE_AHEAD_MS * MS;
     if (clock_went_back && !n->clock_back_logged)
@@ -35,13 +53,22 @@ static void arm(struct receiver_node *n)
     n->clock_back_logged = clock_went_back;
 }
 
-static void count_skipped(struct receiver_node *n, uint64_t count, const char *why)
+/* `count` of them, up to `last_ns`. */
+static void count_skipped(struct receiver_node *n, uint64_t count, int64_t last_ns, const char *why)
 {
     if (count == 0)
         return;
     n->counters.ticks_skipped += count;
+    struct buf first, last;
+    buf_init(&first, RFC3339_NS_BYTES);
+    buf_init(&last, RFC3339_NS_BYTES);
+    rfc3339_print(&first, last_ns - (int64_t)(count - 1) * n->progress.schedule.interval_ns, 9);
+    rfc3339_print(&last, last_ns, 9);
     log_warn(&n->receiver.base.logger, "Ticks skipped", F_INT("count", count),
+             F_STR("first", buf_view(&first)), F_STR("last", buf_view(&last)),
              F_CSTR("reason", why));
+    buf_deinit(&first);
+    buf_deinit(&last);
 }
 
 /* A due tick that the gate holds back. Looked at again later: a renewal that comes late opens the
@@ -55,6 +82,7 @@ static void withhold(struct receiver_node *n)
         log_warn(&n->receiver.base.logger,
                  "Withholding a tick: this replica may not lead any more");
     n->gate_closed_logged = true;
+    n->held_by = not_leading;
     loop_timer_set_after(&n->timer, LOOK_AGAIN_MS * MS);
 }
 
@@ -62,6 +90,18 @@ static void withhold(struct receiver_node *n)
 static bool has_room(const struct receiver_node *n)
 {
     return receiver_node_has_room(n, n->receiver.type->has_positions ? SIGNAL_METRICS : ~0U);
+}
+
+/* What kept the due tick waiting until now; if nothing did, we come too late ourselves. */
+static const char *delay_reason(const struct receiver_node *n)
+{
+    if (n->held_by != NULL)
+        return n->held_by;
+    struct loop *loop = n->receiver.base.loop;
+    int64_t late_ns = loop_boot_ns(loop) - n->looks_at_boot_ns;
+    if (late_ns < n->progress.schedule.interval_ns / 2)
+        return clock_forward;
+    return loop_cpu_ns(loop) - n->armed_cpu_ns < late_ns / 2 ? not_run : busy;
 }
 
 static bool begin_tick(struct receiver_node *n)
@@ -72,14 +112,19 @@ static bool begin_tick(struct receiver_node *n)
     if (n->draining)
         return false;
     if (!due.due) {
+        n->held_by = NULL;
         arm(n);
         return false;
     }
-    if (type->is_ready != NULL && !type->is_ready(&n->receiver))
+    if (type->is_ready != NULL && !type->is_ready(&n->receiver)) {
+        n->held_by = not_ready;
         return false; /* receiver_ready wakes us */
+    }
     n->waiting_for_room = !has_room(n);
-    if (n->waiting_for_room)
+    if (n->waiting_for_room) {
+        n->held_by = exporter_full;
         return false;
+    }
     if (n->gated && !elector_may_emit(n->elector)) {
         withhold(n);
         return false;
@@ -87,6 +132,8 @@ static bool begin_tick(struct receiver_node *n)
     n->before = n->progress.schedule;
     tick_schedule_begin(&n->progress.schedule, &due, now_ns);
     n->skipped_before = due.skipped;
+    n->skipped_reason = delay_reason(n);
+    n->held_by = NULL;
     int64_t start_ns = n->progress.schedule.start_ns;
     n->tick = (struct tick){.time_ns = due.time_ns,
                             .start_ns = start_ns < due.time_ns ? start_ns : due.time_ns};
@@ -109,7 +156,8 @@ static void close_tick(struct receiver_node *n, bool complete)
 /* A tick has got something out: what was given up for it will not come any more. */
 static void settle_skipped(struct receiver_node *n)
 {
-    count_skipped(n, n->skipped_before, "they fell due too long ago");
+    count_skipped(n, n->skipped_before, n->tick.time_ns - n->progress.schedule.interval_ns,
+                  n->skipped_reason);
     n->skipped_before = 0;
 }
 
@@ -127,6 +175,7 @@ static void abandon_tick(struct receiver_node *n)
         receiver_node_note(n);
     }
     n->tick_withheld = n->gate_closed;
+    n->held_by = n->gate_closed ? not_leading : NULL;
     if (n->gate_closed)
         n->counters.ticks_withheld++;
     else
@@ -144,9 +193,9 @@ static void finish_tick(struct receiver_node *n)
         n->progress.enqueued_ns = tick_ns;
     receiver_node_note(n);
     close_tick(n, true);
-    count_skipped(n,
-                  tick_schedule_finish(&n->progress.schedule, loop_wall_ns(n->receiver.base.loop)),
-                  "the tick before took longer than the interval");
+    uint64_t covered =
+        tick_schedule_finish(&n->progress.schedule, loop_wall_ns(n->receiver.base.loop));
+    count_skipped(n, covered, n->progress.schedule.done_ns, long_tick);
 }
 
 static void on_task(void *arg)
@@ -188,6 +237,7 @@ void ticks_init(struct receiver_node *n)
 void ticks_begin(struct receiver_node *n)
 {
     n->tick_withheld = false;
+    n->held_by = before_term;
     loop_task_post(&n->task);
 }
 

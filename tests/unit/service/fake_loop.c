@@ -7,7 +7,7 @@
 enum { TIMERS_MAX = 4096 };
 
 struct loop {
-    int64_t boot_ns, wall_ns;
+    int64_t boot_ns, wall_ns, cpu_ns;
     struct loop_timer *timers[TIMERS_MAX];
     size_t timer_count;
     struct loop_task *first, *last;
@@ -64,15 +64,26 @@ int64_t loop_wall_ns(const struct loop *loop)
     return loop->wall_ns;
 }
 
+int64_t loop_cpu_ns(const struct loop *loop)
+{
+    return loop->cpu_ns;
+}
+
 void fake_loop_step_wall(struct loop *loop, int64_t by_ns)
 {
     loop->wall_ns += by_ns;
 }
 
-void fake_loop_spend(struct loop *loop, int64_t ns)
+void fake_loop_pause(struct loop *loop, int64_t ns)
 {
     loop->boot_ns += ns;
     loop->wall_ns += ns;
+}
+
+void fake_loop_spend(struct loop *loop, int64_t ns)
+{
+    fake_loop_pause(loop, ns);
+    loop->cpu_ns += ns;
 }
 
 uint64_t loop_random_u64(struct loop *loop)
@@ -204,12 +215,12 @@ void fake_loop_run(struct loop *loop, int64_t duration_ns)
         if (next == NULL || next->deadline_ns > until_ns)
             break;
         if (next->deadline_ns > loop->boot_ns)
-            fake_loop_spend(loop, next->deadline_ns - loop->boot_ns);
+            fake_loop_pause(loop, next->deadline_ns - loop->boot_ns);
         loop_timer_clear(next);
         next->fn(next->arg);
     }
     if (until_ns > loop->boot_ns)
-        fake_loop_spend(loop, until_ns - loop->boot_ns);
+        fake_loop_pause(loop, until_ns - loop->boot_ns);
 }
 
 struct fake_work {

@@ -15,8 +15,10 @@ void fake_loop_settle(struct loop *loop);
 void fake_loop_fire(struct loop *loop);
 /* The wall clock steps. */
 void fake_loop_step_wall(struct loop *loop, int64_t by_ns);
-/* Time that passes inside a handler. */
+/* Time that passes inside a handler, which computes. */
 void fake_loop_spend(struct loop *loop, int64_t ns);
+/* Time that passes while nothing runs. */
+void fake_loop_pause(struct loop *loop, int64_t ns);
 bool fake_loop_was_stopped(const struct loop *loop);
 
 #endif

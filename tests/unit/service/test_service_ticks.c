@@ -1,5 +1,6 @@
 /* Ticks, fan-out, the gate and the hand-over note, with a clock that the test moves. */
 #include "service/tick_schedule.h"
+#include "wire/text.h"
 #include "world.h"
 
 static struct world *begin(const char *yaml)
@@ -158,6 +159,47 @@ static void test_a_long_tick_skips_those_it_covers(void **state)
     assert_int_equal(world_end(w), 0);
 }
 
+static void test_why_ticks_are_skipped(void **state)
+{
+    (void)state;
+    struct world *w = begin(YAML_PLAIN);
+    struct fake *sink = fake("sink");
+    world_run(w, 5 * SECOND);
+    assert_false(world_logged(w, "Ticks skipped"));
+    int64_t before_ns = sink->seen[sink->seen_count - 1].tick_ns;
+    fake_loop_pause(w->loop, 3 * SECOND);
+    world_run(w, SECOND);
+    assert_int_equal(world_log_count(w, "Ticks skipped"), 1);
+    assert_int_equal(world_log_count(w, "this process did not run"), 1);
+    struct buf first, last;
+    buf_init(&first, 64);
+    buf_init(&last, 64);
+    rfc3339_print(&first, before_ns + SECOND, 9);
+    rfc3339_print(&last, before_ns + 2 * SECOND, 9);
+    assert_true(world_logged(w, buf_cstr(&first)) && world_logged(w, buf_cstr(&last)));
+    buf_deinit(&first);
+    buf_deinit(&last);
+    sink->full = true;
+    world_run(w, 3 * SECOND);
+    sink->full = false;
+    exporter_room(CONTAINER_OF(sink->component, struct exporter, base));
+    world_run(w, SECOND);
+    assert_int_equal(world_log_count(w, "Ticks skipped"), 2);
+    assert_int_equal(world_log_count(w, "an exporter was full"), 1);
+    fake("pull")->not_ready = true;
+    world_run(w, 3 * SECOND);
+    fake("pull")->not_ready = false;
+    receiver_ready(CONTAINER_OF(fake("pull")->component, struct receiver, base));
+    world_run(w, SECOND);
+    assert_int_equal(world_log_count(w, "Ticks skipped"), 3);
+    assert_int_equal(world_log_count(w, "the receiver was not ready"), 1);
+    fake_loop_spend(w->loop, 3 * SECOND);
+    world_run(w, SECOND);
+    assert_int_equal(world_log_count(w, "Ticks skipped"), 4);
+    assert_int_equal(world_log_count(w, "this process was busy"), 1);
+    assert_int_equal(world_end(w), 0);
+}
+
 static void test_wall_clock_steps(void **state)
 {
     (void)state;
@@ -179,6 +221,8 @@ static void test_wall_clock_steps(void **state)
     assert_in_range(sink->seen[before + 1].tick_ns, loop_wall_ns(w->loop) - 2 * SECOND,
                     loop_wall_ns(w->loop));
     assert_in_range(world_counters(w, "pull").ticks_skipped, 3599, 3600);
+    assert_int_equal(world_log_count(w, "Ticks skipped"), 1);
+    assert_true(world_logged(w, "the wall clock went forward"));
     for (size_t i = 1; i < sink->seen_count; i++)
         assert_true(sink->seen[i].tick_ns > sink->seen[i - 1].tick_ns);
     assert_int_equal(world_end(w), 0);
@@ -614,6 +658,7 @@ int main(void)
         cmocka_unit_test(test_a_full_exporter_slows_a_tick_down),
         cmocka_unit_test(test_no_handler_collects_two_batches),
         cmocka_unit_test(test_a_long_tick_skips_those_it_covers),
+        cmocka_unit_test(test_why_ticks_are_skipped),
         cmocka_unit_test(test_wall_clock_steps),
         cmocka_unit_test(test_first_tick_waits_until_the_store_is_full),
         cmocka_unit_test(test_gated_ticks_only_while_leading),
