@@ -260,7 +260,7 @@ def stage_pytest(tally, name, arguments, timeout, more_env=None):
     env = {"PYTHONDONTWRITEBYTECODE": "1", **(more_env or {})}
     status, output = run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "-rsfE", *arguments], timeout, env)
     for line in output.split("\n"):
-        if line.startswith("SKIPPED"):
+        if line.startswith(("SKIPPED", "the machine stood still")):
             print(f"{name}: {line}")
     counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|skipped|errors?)", output.strip().split("\n")[-1])}
     failed = counts.get("failed", 0) + counts.get("error", 0) + counts.get("errors", 0)

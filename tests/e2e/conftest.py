@@ -12,7 +12,7 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from harness import jitter  # noqa: E402
+from harness import jitter, standstill  # noqa: E402
 from harness.api import ApiServer  # noqa: E402
 from harness.in_cluster import no_mounts  # noqa: E402
 from harness.processes import BATON, KUBESIM, PEERS  # noqa: E402
@@ -32,6 +32,10 @@ def pytest_configure(config):
         jitter.enable(config.getoption("--jitter"))
     config.addinivalue_line("markers", "ipv6: runs on ::1 as well")
     config.addinivalue_line("markers", "only(server): runs on this server only")
+
+
+def pytest_terminal_summary(terminalreporter):
+    standstill.report(terminalreporter.write_line)
 
 
 def pytest_generate_tests(metafunc):

@@ -240,6 +240,7 @@ class Proxy:
                 (server if source is client else client).sendall(data)
 
     def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for a connection
         self.listener.close()
 
 

@@ -48,7 +48,7 @@ def test_example_emits_each_tick_of_each_receiver_once(world, spelling):
     wait_until(lambda: [len(ticks) >= 5 for ticks in series(emitted())] == [True, True], 20, "five aligned ticks of both receivers")
     assert doubled(*[output.ticks() for output in outputs]) == []
     for ticks in series(emitted()):
-        assert {b - a for a, b in zip(ticks, ticks[1:])} == {INTERVAL}
+        assert world.missing(ticks, fresh=False) == []
     assert all(count == 5 for output in outputs for _, _, count in output.batches())
     for lease in leases:
         stored = world.api.lease(lease)

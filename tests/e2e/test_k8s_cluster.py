@@ -6,7 +6,7 @@ import socket
 import pytest
 from harness.cluster import Cluster, Resources, containers_of, pod, pods_of
 from harness.replicas import FOLLOWS, LED
-from harness.ticks import MS, doubled, holes
+from harness.ticks import MS, doubled
 from harness.world import wait_until
 
 INTERVAL_MS = 500
@@ -40,7 +40,7 @@ def check_handed_over(world, namespace, names, *replicas):
     """Each tick by one replica, none missing, and each complete one with each of these pods and their containers exactly once."""
     ticks = [resources(world, replica).ticks() for replica in replicas]
     assert doubled(*[list(t) for t in ticks]) == []
-    assert holes(INTERVAL, *[list(t) for t in ticks]) == []
+    assert world.missing(*ticks, interval=INTERVAL) == []
     for by_tick in ticks:
         for when in sorted(by_tick)[:-1]:
             assert set(pods_of(by_tick[when], namespace)) == names, when
@@ -233,4 +233,4 @@ def test_ticks_stay_aligned_while_pods_come_and_go(world):
     ticks = out.wait(lambda ticks, before=len(out.complete()): len(ticks) >= before + 2, what="two more ticks")
     for when, found in ticks.items():
         assert steady <= set(pods_of(found, c.namespace)), when
-    assert holes(INTERVAL, list(ticks)) == []
+    assert world.missing(ticks, interval=INTERVAL) == []

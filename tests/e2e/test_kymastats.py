@@ -8,7 +8,7 @@ import yaml
 from harness.kyma import CONDITIONS, STATE, Points
 from harness.processes import ROOT
 from harness.replicas import FOLLOWS, LED
-from harness.ticks import MS, doubled, holes
+from harness.ticks import MS, doubled
 from harness.world import wait_until
 
 pytestmark = pytest.mark.only("apiserver")
@@ -93,7 +93,7 @@ def test_each_condition_once_in_each_tick(world, kubeconfig, standby):
     points(world, names[-1]).wait(lambda tick: seen(tick) == wanted, 30, "all points by the last one")
     emitted = [points(world, name).ticks() for name in names]
     assert doubled(*[list(ticks) for ticks in emitted]) == []
-    assert holes(INTERVAL, *[list(ticks) for ticks in emitted]) == []
+    assert world.missing(*emitted, interval=INTERVAL) == []
     last = max(emitted[-1])  # may still be under way
     for ticks in emitted:
         for when, tick in ticks.items():

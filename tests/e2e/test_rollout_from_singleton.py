@@ -8,7 +8,7 @@ import pytest
 import yaml
 from harness.candidate import check_never_two, expect, start_candidate, terms
 from harness.replicas import FOLLOWS, LED
-from harness.ticks import SECOND, holes
+from harness.ticks import SECOND
 from harness.world import INTERVAL, SHORT, SHORT_DURATION
 
 pytestmark = pytest.mark.only("apiserver")
@@ -142,7 +142,7 @@ def test_leader_alone_is_replaced_many_times(world):
     rollout.check(*path)
     # Inside a term of baton no tick is missing.
     for pod in rollout.new:
-        assert holes(INTERVAL, world.output(pod).ticks()) == []
+        assert world.missing(world.output(pod).ticks()) == []
 
 
 def test_killed_in_the_middle_of_the_rollout(world):

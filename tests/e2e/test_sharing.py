@@ -1,8 +1,7 @@
 """Several receivers, signals, extensions and Leases in one process."""
 import pytest
 from harness.replicas import FOLLOWS, LED
-from harness.ticks import doubled, holes
-from harness.world import INTERVAL
+from harness.ticks import doubled
 
 
 def test_metrics_logs_and_traces_of_one_elector_move_together(world):
@@ -100,7 +99,7 @@ def test_receiver_without_elector_emits_on_every_replica(world):
         world.output(replica, "dummy-everywhere").wait_more(4)
     everywhere = world.ticks("a", "b", output="dummy-everywhere")
     assert doubled(*everywhere), "both replicas tick at the same times, so that their data can be told to be the same"
-    assert holes(INTERVAL, everywhere[0]) == [] and holes(INTERVAL, everywhere[1]) == []
+    assert world.missing(everywhere[0]) == [] and world.missing(everywhere[1]) == []
     elected = world.check_once("a", "b")
     assert elected[0] and not elected[1]
 

@@ -7,7 +7,7 @@ import yaml
 from harness.cluster import Cluster, Resources
 from harness.metrics import free_port, page, reader
 from harness.replicas import LED, LOST, RELEASED
-from harness.ticks import MS, doubled, holes
+from harness.ticks import MS, doubled
 from harness.world import PATIENT, SHORT, SHORT_DURATION, wait_until
 
 STANDS_BY = "This replica stands by"
@@ -313,7 +313,7 @@ def slow_standby(world):
 
 def check_k8s_ticks(world, *names):
     emitted = [list(Resources(world.output(name, "all")).ticks()) for name in names]
-    assert doubled(*emitted) == [] and holes(500 * MS, *emitted) == []
+    assert doubled(*emitted) == [] and world.missing(*emitted, interval=500 * MS) == []
 
 
 @pytest.mark.only("kubesim")

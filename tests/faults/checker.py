@@ -7,6 +7,8 @@ of the fault.
 import collections
 import json
 
+from harness import standstill
+
 SECOND = 1_000_000_000
 MS = 1_000_000
 
@@ -21,6 +23,7 @@ class Allowed:
 
     def __init__(self):
         self.excuses = []
+        self.standstills = []       # [(begin, end)] as excuses, but nothing that the fault brings: harness/standstill.py
         self.fresh_starts = 1       # grids that begin: the first one of the series, and one more for each note that is lost
         self.repeats = False        # an answer can get lost: the same replica sends a tick once more, unchanged
         self.late_from = set()      # what these had handed over in their term may arrive after the successor's first tick
@@ -122,7 +125,7 @@ def holes(ticks, interval, fresh):
     return missing, off_grid
 
 
-def check(arrivals, fresh, interval, allowed):
+def check(arrivals, fresh, interval, allowed, name):
     """[problem] of everything that arrived; `fresh`: ticks that began afresh, with a time of their own."""
     problems = [f"doubled: {signal} of tick {tick} came from {peers}" for signal, tick, peers in doubled(arrivals)]
     if not allowed.repeats:
@@ -134,9 +137,9 @@ def check(arrivals, fresh, interval, allowed):
     for signal in sorted({a.signal for a in arrivals}):
         missing, off_grid = holes({a.tick for a in arrivals if a.signal == signal}, interval, fresh)
         problems += [f"off the grid: {signal} of tick {tick}" for tick in off_grid]
-        for first, last in missing:
-            if not any(e.begin <= first and last <= e.end for e in allowed.excuses):
-                near = [f"{e.why}: {(e.begin - first) / SECOND:+.3f} to {(e.end - last) / SECOND:+.3f} s" for e in allowed.excuses]
-                problems.append(f"missing: {signal} of ticks {first} to {last} ({(last - first) // interval + 1} of {interval // MS} ms)"
-                                + (f"; excused relative to them: {near}" if near else ""))
+        left = [(first, last) for first, last in missing if not any(e.begin <= first and last <= e.end for e in allowed.excuses)]
+        for first, last in standstill.others(left, allowed.standstills, interval, name):
+            near = [f"{e.why}: {(e.begin - first) / SECOND:+.3f} to {(e.end - last) / SECOND:+.3f} s" for e in allowed.excuses]
+            problems.append(f"missing: {signal} of ticks {first} to {last} ({(last - first) // interval + 1} of {interval // MS} ms)"
+                            + (f"; excused relative to them: {near}" if near else ""))
     return problems

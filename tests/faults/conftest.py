@@ -14,7 +14,7 @@ import traceback
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from harness import clock  # noqa: E402
+from harness import clock, standstill  # noqa: E402
 from harness.api import ApiServer  # noqa: E402
 from harness.processes import BATON, KUBESIM, PEERS  # noqa: E402
 from harness.proxy import FaultProxy  # noqa: E402
@@ -32,6 +32,10 @@ def pytest_addoption(parser):
     parser.addoption("--standby", choices=("auto", "warm", "cold"), default="auto", help="standby mode of the replicas")
     parser.addoption("--at-once", type=int, default=8, help="faults played at the same time")
     parser.addoption("--seed", type=int, default=None, help="of what is random in a fault")
+
+
+def pytest_terminal_summary(terminalreporter):
+    standstill.report(terminalreporter.write_line)
 
 
 def pytest_collection_modifyitems(config, items):

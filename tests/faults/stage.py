@@ -1,20 +1,19 @@
 """Where one fault is played: a Lease, replicas, a link between each replica and the API server and one to the backend, and the backend, which
 is one OTLP sink with an address for each replica, so that the order of arrival over all of them is known."""
-import calendar
 import collections
 import functools
 import json
 import os
-import re
 import signal
 import time
 import urllib.request
 
 import yaml
 from checker import SECOND, Allowed, arrival_of, check
+from harness import standstill
 from harness.api import Sink
 from harness.clock import Clock
-from harness.replicas import FOLLOWS, LED, LOST, RELEASED
+from harness.replicas import FOLLOWS, LED, LOST, RELEASED, time_ns
 from harness.world import World
 
 AGAIN = "This replica leads again"
@@ -281,7 +280,7 @@ class Stage(World):
         for replica in self.replicas.values():
             for text in replica.err.texts():
                 if '"Collecting as leader"' in text and '"inherited":"none"' in text.replace(": ", ":"):
-                    began_ns = log_time_ns(json.loads(text))
+                    began_ns = time_ns(json.loads(text)["ts"])
                     own = [a for a in arrivals if a.peer == replica.name and a.time_ns >= began_ns - self.wall_offset_ns(replica)]
                     for one in {a.signal for a in own}:
                         fresh.add(next(a.tick for a in own if a.signal == one))
@@ -301,8 +300,16 @@ class Stage(World):
         for replica in self.replicas.values():
             if not replica.alive() and replica.name not in self.may_have_ended:
                 problems.append(f"{replica.name} ended by itself with {replica.wait(1)}")
-        problems += check(self.backend.arrivals(), self.fresh_ticks(), self.timing.interval_ms * 1_000_000, self.allowed)
-        return problems
+        return problems + self.broken_promises()
+
+    def broken_promises(self):
+        interval_ns = self.timing.interval_ms * 1_000_000
+        arrivals, fresh = self.backend.arrivals(), self.fresh_ticks()
+
+        def look():
+            self.allowed.standstills = standstill.windows(self.replicas.values())
+            return check(arrivals, fresh, interval_ns, self.allowed, self.fault.name)
+        return standstill.settle(look)
 
     def close(self):
         super().close()
@@ -311,21 +318,6 @@ class Stage(World):
         for clock in self.own_clocks:
             clock.close()
         self.backend.stop()
-
-
-def log_time_ns(line):
-    """Of the member `ts`: RFC 3339 with a fraction."""
-    text = line["ts"]
-    match = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:?\d\d)$", text)
-    assert match, f"a log line's time is {text!r}"
-    zone = match.group(3)
-    offset = 0 if zone == "Z" else int(zone[0] + "1") * (int(zone[1:3]) * 3600 + int(zone[-2:]) * 60)
-    seconds = calendar_seconds(match.group(1)) - offset
-    return seconds * SECOND + int((match.group(2) or ".0")[1:].ljust(9, "0")[:9])
-
-
-def calendar_seconds(text):
-    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%S"))
 
 
 __all__ = ["AGAIN", "Backend", "DEFAULTS", "FOLLOWS", "LED", "LOST", "RELEASED", "SHORT", "Stage", "TIMINGS", "Timing"]

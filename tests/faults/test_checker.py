@@ -1,5 +1,6 @@
 """The checker of the fault suite: it finds what it must find."""
 from checker import MS, SECOND, Allowed, Arrival, arrival_of, check
+from harness import standstill
 
 INTERVAL = SECOND
 T0 = 1_700_000_000 * SECOND
@@ -14,7 +15,7 @@ def problems(arrivals, fresh=(0,), **allowed):
     rules = Allowed()
     for name, value in allowed.items():
         setattr(rules, name, value)
-    return [text.split(":")[0] for text in check(arrivals, {T0 + int(f * SECOND) for f in fresh}, INTERVAL, rules)]
+    return [text.split(":")[0] for text in check(arrivals, {T0 + int(f * SECOND) for f in fresh}, INTERVAL, rules, "test")]
 
 
 def excused(begin, end):
@@ -25,6 +26,15 @@ def excused(begin, end):
 
 def test_a_change_of_leader_that_nobody_sees():
     assert problems(arrive("a", 0, 0.3, 1.3, 2.3) + arrive("b", 3.3, 4.3)) == []
+
+
+def test_ticks_that_a_standstill_explains(monkeypatch):
+    monkeypatch.setattr(standstill, "excused", {})
+    of = lambda begin, end: [(T0 + int(begin * SECOND), T0 + int(end * SECOND))]
+    assert problems(arrive("a", 0, 0.3, 3.3), standstills=of(1.3, 2.3)) == [] and list(standstill.excused.values()) == [2]
+    assert problems(arrive("a", 0, 0.3, 3.3), standstills=of(2.3, 3.3)) == ["missing"]
+    assert problems(arrive("a", 0, 0.3, 3.3), standstills=of(0.3, 1.3)) == ["missing"]
+    assert problems(arrive("a", 0, 0.3, 1.3) + arrive("b", 1.3, 3.3), standstills=of(1.3, 2.3)) == ["doubled"]
 
 
 def test_tick_of_two_replicas():

@@ -1,6 +1,8 @@
 """Replicas under test: baton, and the Go collector as the reference."""
+import calendar
 import json
 import os
+import re
 import time
 
 import yaml
@@ -61,6 +63,16 @@ def decode(text):
         return line if isinstance(line, dict) else {"msg": text}
     except ValueError:
         return {"msg": text}
+
+
+def time_ns(text):
+    """Of RFC 3339 with a fraction."""
+    match = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:?\d\d)$", text)
+    assert match, f"a time is {text!r}"
+    zone = match.group(3)
+    offset = 0 if zone == "Z" else int(zone[0] + "1") * (int(zone[1:3]) * 3600 + int(zone[-2:]) * 60)
+    seconds = calendar.timegm(time.strptime(match.group(1), "%Y-%m-%dT%H:%M:%S")) - offset
+    return seconds * 1_000_000_000 + int((match.group(2) or ".0")[1:].ljust(9, "0")[:9])
 
 
 class GoCollector(Process):

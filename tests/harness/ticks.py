@@ -82,10 +82,10 @@ def doubled(*emitted):
     return twice
 
 
-def holes(interval_ns, *emitted):
-    """[(time of the tick before, missing ticks)] of the aligned series that all lists make together; the first tick of a fresh start has a
+def holes(interval_ns, *emitted, fresh=True):
+    """[(time of the tick before, missing ticks)] of the aligned series that all lists make together; the first tick of a `fresh` start has a
     time of its own and is left out. Fails for a tick off the grid."""
-    ticks = sorted(tick for ticks in emitted for tick in ticks)[1:]
+    ticks = sorted(tick for ticks in emitted for tick in ticks)[1 if fresh else 0:]
     result = []
     for before, after in zip(ticks, ticks[1:]):
         assert (after - before) % interval_ns == 0, f"tick {after} is {(after - before) / MS} ms behind the one before: off the grid"

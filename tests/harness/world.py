@@ -3,7 +3,7 @@ import os
 import signal
 import time
 
-from harness import jitter
+from harness import jitter, standstill
 from harness.processes import Process
 from harness.replicas import FOLLOWS, LED, Baton
 from harness.ticks import MS, Output, doubled, holes
@@ -114,8 +114,13 @@ class World:
         """Each tick of the receiver was emitted by exactly one of these processes, and none is missing."""
         emitted = self.ticks(*names, output=output)
         assert doubled(*emitted) == [], f"ticks were emitted twice, by {names}: {emitted}"
-        assert holes(interval, *emitted) == [], f"ticks are missing of {names}: {emitted}"
+        assert self.missing(*emitted, interval=interval) == [], f"ticks are missing of {names}: {emitted}"
         return emitted
+
+    def missing(self, *emitted, interval=INTERVAL, fresh=True):
+        """[(first, last)] missing ticks of the series that these lists make together, but those that fell due while a replica did not run."""
+        found = [(before + interval, before + count * interval) for before, count in holes(interval, *emitted, fresh=fresh)]
+        return standstill.settle(lambda: standstill.others(found, standstill.windows(self.processes), interval, self.lease) if found else [])
 
     def check_no_double(self, *names, output="dummy-foo"):
         emitted = self.ticks(*names, output=output)

@@ -158,7 +158,8 @@ class Sink(Process):
         if not os.path.exists(self.file):
             return []
         with open(self.file, encoding="utf-8") as f:
-            return [json.loads(line) for line in f if line.endswith("\n")]
+            text = f.read()  # at once: line by line the second half of a line that is being written would be one, too
+        return [json.loads(line) for line in text[:text.rfind("\n") + 1].split("\n") if line]
 
     def wait_records(self, count, timeout=WAIT_S):
         return wait_for(lambda: len(self.records()) >= count and self.records(), f"{count} records, there are {len(self.records())}", timeout)
@@ -228,6 +229,14 @@ class Driver(Process):
         return answer
 
 
+def end_listening(listener):
+    """Wakes the thread that waits for a connection: closed alone the socket would take one more, and that thread might go on with the next socket
+    that gets the same number."""
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
 # ---- a proxy ----
 
 class ConnectProxy:
@@ -292,7 +301,7 @@ class ConnectProxy:
         return self
 
     def __exit__(self, *_):
-        self.listener.close()
+        end_listening(self.listener)
         for s in self.sockets:
             with contextlib.suppress(OSError):
                 s.shutdown(socket.SHUT_RDWR)
@@ -376,7 +385,7 @@ class Http1Server:
         return self
 
     def __exit__(self, *_):
-        self.listener.close()
+        end_listening(self.listener)
 
 
 class H2Server:
@@ -465,7 +474,7 @@ class H2Server:
         return self
 
     def __exit__(self, *_):
-        self.listener.close()
+        end_listening(self.listener)
         for s in self.sockets:
             with contextlib.suppress(OSError):
                 s.shutdown(socket.SHUT_RDWR)

@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness.api import ApiServer  # noqa: E402
 from harness.processes import PEERS  # noqa: E402
 import peers  # noqa: E402
-from peers import wait_for  # noqa: E402
+from peers import end_listening, wait_for  # noqa: E402
 
 DRIVER = os.path.join(peers.BUILD, "tests", "integration", "watch_driver")
 WAIT_S = 60  # the machine may be busy
@@ -186,7 +186,7 @@ class Relay:
         self.pairs = []
 
     def close(self):
-        self.listener.close()
+        end_listening(self.listener)
         self.cut()
 
 
@@ -350,14 +350,14 @@ def test_expired_version(server, api, relay, watch):
     """While nobody could watch, the server was started anew: its history begins later than our version."""
     w = watch(server, PODS, kubeconfig=relay.path).synced()
     relay.hold()
-    relay.listener.close()
+    end_listening(relay.listener)
     relay.cut()
     change_things(api, 1)
     server.stop()
     server.start(api.port)
     change_things(server.api, 2)
     again = Relay(server.api.port)
-    again.listener.close()
+    end_listening(again.listener)
     again.listener = socket.create_server(("127.0.0.1", relay.port))
     threading.Thread(target=again._accept, daemon=True).start()
     try:
@@ -382,7 +382,7 @@ def test_compacted_etcd(cached, tmp_path, watch):
         relay.hold()
         relay.cut()
         port = relay.port
-        relay.listener.close()
+        end_listening(relay.listener)
         server.api.request("DELETE", f"{path_of(PODS, 'default')}/pod-1", {"gracePeriodSeconds": 0})
         change_things(server.api, 1)
 

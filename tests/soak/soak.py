@@ -26,8 +26,8 @@ sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "tests", "faults
 from harness.api import ApiServer  # noqa: E402
 from harness.proxy import FaultProxy  # noqa: E402
 
-from harness import clock  # noqa: E402
-from checker import check, doubled, holes, out_of_order  # noqa: E402
+from harness import clock, standstill  # noqa: E402
+from checker import doubled, holes, out_of_order  # noqa: E402
 from registry import Fault  # noqa: E402
 from stage import FOLLOWS, LED, Stage, Timing  # noqa: E402
 
@@ -224,12 +224,13 @@ class Soak:
         stage = self.stage
         arrivals, fresh, interval = stage.backend.arrivals(), stage.fresh_ticks(), stage.timing.interval_ms * 1_000_000
         problems = [f"{r.name} ended by itself with {r.wait(1)}" for r in self.running if not r.alive()]
-        problems += check(arrivals, fresh, interval, stage.allowed)
+        problems += stage.broken_promises()
         grown = {name: size for name, size in self.growth.items() if size > GROWTH_MAX_BYTES}
         problems += [f"memory of {name} grew by {size} bytes behind its first minute" for name, size in grown.items()]
         missing, _ = holes({a.tick for a in arrivals}, interval, fresh)
         count = lambda found: sum((last - first) // interval + 1 for first, last in found)
-        allowed = [hole for hole in missing if any(e.begin <= hole[0] and hole[1] <= e.end for e in stage.allowed.excuses)]
+        excuses = [(e.begin, e.end) for e in stage.allowed.excuses] + stage.allowed.standstills
+        allowed = [hole for hole in missing if any(begin <= hole[0] and hole[1] <= end for begin, end in excuses)]
         leaders = [a.peer for a in arrivals]
         print(f"faults           {sum(self.done.values())} ({', '.join(f'{n} {name}' for name, n in sorted(self.done.items()))})")
         print(f"ticks            {len({a.tick for a in arrivals})}")
@@ -238,6 +239,7 @@ class Soak:
         print(f"refused          {len(out_of_order(arrivals, stage.allowed.late_from))} by a strict backend")
         print(f"leader changed   {sum(before != after for before, after in zip(leaders, leaders[1:]))} times, as the backend saw it")
         print(f"memory           grew by {max(self.growth.values(), default=0)} bytes at most ({len(self.growth)} replicas older than {WARM_UP_S} s)")
+        standstill.report(print)
         return problems
 
 
