@@ -26,7 +26,7 @@ enum {
 };
 
 /* Why ticks are skipped. */
-static const char before_term[] = "they fell due too long before this replica began";
+static const char before_term[] = "they fell due before this replica began";
 static const char not_ready[] = "the receiver was not ready";
 static const char exporter_full[] = "an exporter was full";
 static const char not_leading[] = "this replica might not have led";
@@ -175,7 +175,6 @@ static void abandon_tick(struct receiver_node *n)
         receiver_node_note(n);
     }
     n->tick_withheld = n->gate_closed;
-    n->held_by = n->gate_closed ? not_leading : NULL;
     if (n->gate_closed)
         n->counters.ticks_withheld++;
     else

@@ -139,6 +139,20 @@ static void test_no_handler_collects_two_batches(void **state)
     assert_int_equal(world_end(w), 0);
 }
 
+static void assert_skipped(struct world *w, int64_t first_ns, int64_t last_ns, const char *why)
+{
+    struct buf line;
+    buf_init(&line, 256);
+    buf_str(&line, STR("\"first\": \""));
+    rfc3339_print(&line, first_ns, 9);
+    buf_str(&line, STR("\", \"last\": \""));
+    rfc3339_print(&line, last_ns, 9);
+    buf_printf(&line, "\", \"reason\": \"%s", why);
+    if (world_log_count(w, buf_cstr(&line)) != 1)
+        fail_msg("%s not in: %s", buf_cstr(&line), buf_cstr(&w->log_text));
+    buf_deinit(&line);
+}
+
 static void test_a_long_tick_skips_those_it_covers(void **state)
 {
     (void)state;
@@ -153,7 +167,8 @@ static void test_a_long_tick_skips_those_it_covers(void **state)
     assert_int_equal(sink->seen[0].tick_ns, last + SECOND);
     fake("pull")->collect_takes_ns = 0;
     assert_int_equal(world_counters(w, "pull").ticks_skipped, 2);
-    assert_true(world_logged(w, "Ticks skipped"));
+    assert_skipped(w, last + 2 * SECOND, last + 3 * SECOND,
+                   "the tick before took longer than the interval");
     world_run(w, 3 * SECOND);
     assert_int_equal(sink->seen[1].tick_ns, last + 4 * SECOND);
     assert_int_equal(world_end(w), 0);
@@ -170,15 +185,7 @@ static void test_why_ticks_are_skipped(void **state)
     fake_loop_pause(w->loop, 3 * SECOND);
     world_run(w, SECOND);
     assert_int_equal(world_log_count(w, "Ticks skipped"), 1);
-    assert_int_equal(world_log_count(w, "this process did not run"), 1);
-    struct buf first, last;
-    buf_init(&first, 64);
-    buf_init(&last, 64);
-    rfc3339_print(&first, before_ns + SECOND, 9);
-    rfc3339_print(&last, before_ns + 2 * SECOND, 9);
-    assert_true(world_logged(w, buf_cstr(&first)) && world_logged(w, buf_cstr(&last)));
-    buf_deinit(&first);
-    buf_deinit(&last);
+    assert_skipped(w, before_ns + SECOND, before_ns + 2 * SECOND, "this process did not run");
     sink->full = true;
     world_run(w, 3 * SECOND);
     sink->full = false;
@@ -197,6 +204,9 @@ static void test_why_ticks_are_skipped(void **state)
     world_run(w, SECOND);
     assert_int_equal(world_log_count(w, "Ticks skipped"), 4);
     assert_int_equal(world_log_count(w, "this process was busy"), 1);
+    fake_loop_pause(w->loop, 5 * SECOND);
+    world_run(w, SECOND);
+    assert_int_equal(world_log_count(w, "this process did not run"), 2);
     assert_int_equal(world_end(w), 0);
 }
 
@@ -330,8 +340,31 @@ static void test_takes_over_after_a_crash(void **state)
     assert_ticks("sink", expected, 2);
     assert_int_equal(world_counters(w, "pull").ticks_skipped,
                      2); /* 2.25 and 1.25 s ago: after the gate closed */
+    assert_int_equal(world_log_count(w, "they fell due before this replica began"), 1);
     assert_int_equal(world_counters(w, "pull").ticks_left_out, 12);
     assert_int_equal(world_counters(w, "pull").ticks_repeated, 0);
+    assert_int_equal(world_end(w), 0);
+}
+
+/* The first tick of a term was not due yet, or was held back by the gate. */
+static void test_why_the_first_ticks_of_a_term_are_skipped(void **state)
+{
+    (void)state;
+    struct world *w = begin(YAML_GATED);
+    struct elector *e = world_elector(w, "l");
+    int64_t last = BEGIN_NS + 4900 * MS;
+    fake_elector_inherit(e, "pull", released_note(last));
+    world_run(w, 5 * SECOND);
+    fake_elector_lead(e, INHERIT_EXPIRED, BEGIN_NS + 5 * SECOND);
+    world_run(w, 100 * MS);
+    fake_loop_pause(w->loop, 3 * SECOND);
+    world_run(w, 100 * MS);
+    assert_skipped(w, last + SECOND, last + 2 * SECOND, "this process did not run");
+    e->gate_open = false;
+    world_run(w, 3 * SECOND);
+    e->gate_open = true;
+    world_run(w, 200 * MS);
+    assert_skipped(w, last + 4 * SECOND, last + 5 * SECOND, "this replica might not have led");
     assert_int_equal(world_end(w), 0);
 }
 
@@ -507,6 +540,7 @@ static void test_skipped_ticks_are_counted_once(void **state)
     assert_int_equal(fake("sink")->seen_count, 2);
     assert_int_equal(fake("sink")->seen[1].tick_ns, first + 2 * SECOND);
     assert_int_equal(world_counters(w, "pull").ticks_skipped, 2);
+    assert_int_equal(world_log_count(w, "this replica might not have led"), 1);
     assert_int_equal(world_end(w), 0);
 }
 
@@ -659,6 +693,7 @@ int main(void)
         cmocka_unit_test(test_no_handler_collects_two_batches),
         cmocka_unit_test(test_a_long_tick_skips_those_it_covers),
         cmocka_unit_test(test_why_ticks_are_skipped),
+        cmocka_unit_test(test_why_the_first_ticks_of_a_term_are_skipped),
         cmocka_unit_test(test_wall_clock_steps),
         cmocka_unit_test(test_first_tick_waits_until_the_store_is_full),
         cmocka_unit_test(test_gated_ticks_only_while_leading),
