@@ -95,9 +95,10 @@ struct receiver_node {
     struct tick_schedule before; /* as it was before this tick */
     uint64_t skipped_before;     /* ticks that were given up for this one */
     const char *skipped_reason;  /* static */
-    const char *held_by;         /* why the due tick was not begun when last looked at; NULL: it was not due. Static */
-    int64_t looks_at_boot_ns;    /* when the timer fires, */
-    int64_t armed_cpu_ns;        /* and the loop's processor time when it was set */
+    const char *held_by;         /* what the due tick waited for, or the one in progress; NULL: nothing. Static */
+    int64_t looks_at_boot_ns;    /* when the timer fires */
+    int64_t begun_boot_ns;       /* of the tick in progress */
+    int64_t cpu_before_ns;       /* the loop's processor time when that timer was set, or that tick begun */
     struct hand_over *hand_over; /* of this tick */
     bool tick_withheld;          /* the due tick was counted as withheld */
     bool clock_back_logged;

@@ -43,7 +43,7 @@ static void arm(struct receiver_node *n)
     int64_t delay_ns = tick_timer_delay(due.time_ns, now_ns);
     loop_timer_set_after(&n->timer, delay_ns);
     n->looks_at_boot_ns = loop_boot_ns(loop) + delay_ns;
-    n->armed_cpu_ns = loop_cpu_ns(loop);
+    n->cpu_before_ns = loop_cpu_ns(loop);
     bool clock_went_back = !due.due && due.time_ns - now_ns > n->progress.schedule.interval_ns +
                                                                   LIMIT_NOTE_AHEAD_MS * MS;
     if (clock_went_back && !n->clock_back_logged)
@@ -92,6 +92,11 @@ static bool has_room(const struct receiver_node *n)
     return receiver_node_has_room(n, n->receiver.type->has_positions ? SIGNAL_METRICS : ~0U);
 }
 
+static bool did_not_run(const struct receiver_node *n, int64_t passed_ns)
+{
+    return loop_cpu_ns(n->receiver.base.loop) - n->cpu_before_ns < passed_ns / 2;
+}
+
 /* What kept the due tick waiting until now; if nothing did, we come too late ourselves. */
 static const char *delay_reason(const struct receiver_node *n)
 {
@@ -101,7 +106,16 @@ static const char *delay_reason(const struct receiver_node *n)
     int64_t late_ns = loop_boot_ns(loop) - n->looks_at_boot_ns;
     if (late_ns < n->progress.schedule.interval_ns / 2)
         return clock_forward;
-    return loop_cpu_ns(loop) - n->armed_cpu_ns < late_ns / 2 ? not_run : busy;
+    return did_not_run(n, late_ns) ? not_run : busy;
+}
+
+/* Of a tick that has just ended. */
+static const char *length_reason(const struct receiver_node *n)
+{
+    if (n->held_by != NULL)
+        return n->held_by;
+    return did_not_run(n, loop_boot_ns(n->receiver.base.loop) - n->begun_boot_ns) ? not_run
+                                                                                  : long_tick;
 }
 
 static bool begin_tick(struct receiver_node *n)
@@ -134,6 +148,8 @@ static bool begin_tick(struct receiver_node *n)
     n->skipped_before = due.skipped;
     n->skipped_reason = delay_reason(n);
     n->held_by = NULL;
+    n->begun_boot_ns = loop_boot_ns(n->receiver.base.loop);
+    n->cpu_before_ns = loop_cpu_ns(n->receiver.base.loop);
     int64_t start_ns = n->progress.schedule.start_ns;
     n->tick = (struct tick){.time_ns = due.time_ns,
                             .start_ns = start_ns < due.time_ns ? start_ns : due.time_ns};
@@ -185,6 +201,7 @@ static void abandon_tick(struct receiver_node *n)
 static void finish_tick(struct receiver_node *n)
 {
     int64_t tick_ns = n->tick.time_ns;
+    const char *reason = length_reason(n);
     settle_skipped(n);
     n->counters.ticks_emitted++;
     n->counters.ticks_repeated += tick_ns <= n->progress.schedule.repeat_ns;
@@ -194,7 +211,7 @@ static void finish_tick(struct receiver_node *n)
     close_tick(n, true);
     uint64_t covered =
         tick_schedule_finish(&n->progress.schedule, loop_wall_ns(n->receiver.base.loop));
-    count_skipped(n, covered, n->progress.schedule.done_ns, long_tick);
+    count_skipped(n, covered, n->progress.schedule.done_ns, reason);
 }
 
 static void on_task(void *arg)
@@ -207,8 +224,10 @@ static void on_task(void *arg)
             return;
     } else {
         n->waiting_for_room = !has_room(n);
-        if (n->waiting_for_room)
+        if (n->waiting_for_room) {
+            n->held_by = exporter_full;
             return;
+        }
     }
     enum step step = n->receiver.type->collect(&n->receiver, &n->tick);
     n->tick.step++;

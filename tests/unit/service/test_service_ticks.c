@@ -210,6 +210,49 @@ static void test_why_ticks_are_skipped(void **state)
     assert_int_equal(world_end(w), 0);
 }
 
+static void stand_still(struct receiver *r)
+{
+    fake_loop_pause(r->base.loop, 1600 * MS);
+}
+
+static void fill_exporter(struct receiver *r)
+{
+    (void)r;
+    fake("sink")->full = true;
+}
+
+static void test_why_a_tick_took_too_long(void **state)
+{
+    (void)state;
+    struct world *w = begin("receivers: {pull: {batches: 2}}\nexporters: {sink: {}}\n"
+                            "service: {pipelines: {metrics: {receivers: [pull], exporters: "
+                            "[sink]}}}\n");
+    struct fake *sink = fake("sink");
+    world_run(w, 5 * SECOND);
+    int64_t last = sink->seen[sink->seen_count - 1].tick_ns;
+    fake("pull")->during_collect = fill_exporter;
+    world_run(w, 3 * SECOND + 500 * MS);
+    fake("pull")->during_collect = NULL;
+    sink->full = false;
+    exporter_room(CONTAINER_OF(sink->component, struct exporter, base));
+    fake_loop_settle(w->loop);
+    int64_t next = sink->seen[sink->seen_count - 1].tick_ns;
+    assert_int_equal(next, last + SECOND);
+    assert_int_equal(world_log_count(w, "an exporter was full"), 1);
+    world_run(w, 2 * SECOND);
+    assert_int_equal(world_log_count(w, "Ticks skipped"), 1);
+    last = sink->seen[sink->seen_count - 1].tick_ns + SECOND;
+    world_run(w, last + 20 * MS - loop_wall_ns(w->loop));
+    assert_int_equal(sink->seen[sink->seen_count - 1].tick_ns, last);
+    fake("pull")->during_collect = stand_still; /* for each batch */
+    fake_loop_spend(w->loop, 970 * MS); /* of another handler, before the tick */
+    world_run(w, 20 * MS);
+    fake("pull")->during_collect = NULL;
+    assert_skipped(w, last + 2 * SECOND, last + 4 * SECOND, "this process did not run");
+    assert_int_equal(world_log_count(w, "Ticks skipped"), 2);
+    assert_int_equal(world_end(w), 0);
+}
+
 static void test_wall_clock_steps(void **state)
 {
     (void)state;
@@ -693,6 +736,7 @@ int main(void)
         cmocka_unit_test(test_no_handler_collects_two_batches),
         cmocka_unit_test(test_a_long_tick_skips_those_it_covers),
         cmocka_unit_test(test_why_ticks_are_skipped),
+        cmocka_unit_test(test_why_a_tick_took_too_long),
         cmocka_unit_test(test_why_the_first_ticks_of_a_term_are_skipped),
         cmocka_unit_test(test_wall_clock_steps),
         cmocka_unit_test(test_first_tick_waits_until_the_store_is_full),
