@@ -49,7 +49,7 @@ MUTATIONS = [
      ".released = lease->holder.len == 0,"),
     ("the release waits until all is drained", "src/service/stop.c",
      "return s->phase_timed_out || !receivers_are_busy(g, true);",
-     "return !receivers_are_busy(g, true);"),
+     "return !receivers_are_busy(g, true);", seeds_from(201)),
     ("the note of a foreign token is used", "src/election/elector_note.c",
      "if (!str_eq(note->lease_uid, e->current.uid) || note->transitions != e->current.transitions)",
      "if (false)"),
