@@ -30,7 +30,7 @@ def pytest_addoption(parser):
     parser.addoption("--server", choices=("kubesim", "apiserver"), default="kubesim", help="what the faults are played on")
     parser.addoption("--timing", choices=tuple(TIMINGS), default="short", help="durations of the election")
     parser.addoption("--standby", choices=("auto", "warm", "cold"), default="auto", help="standby mode of the replicas")
-    parser.addoption("--at-once", type=int, default=8, help="faults played at the same time")
+    parser.addoption("--at-once", type=int, default=12, help="faults played at the same time")
     parser.addoption("--seed", type=int, default=None, help="of what is random in a fault")
 
 

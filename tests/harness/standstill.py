@@ -7,15 +7,15 @@ import time
 
 from harness.replicas import Baton, time_ns
 
-MESSAGE, REASON = "Ticks skipped", "this process did not run"
+MESSAGE, NOT_RUN, FULL = "Ticks skipped", "this process did not run", "an exporter was full"
 LOG_WAIT_S = 2  # a line is written by a thread of its own, behind the data of the tick
 excused = {}  # (test or place, first tick): number of ticks, for the report at the end
 
 
-def windows(replicas):
-    """[(first, last)] times of ticks that were skipped in a row."""
+def windows(replicas, reasons=(NOT_RUN,)):
+    """[(first, last)] times of ticks that were skipped in a row, for one of the reasons."""
     lines = [line for replica in replicas if isinstance(replica, Baton) for line in replica.log() if line.get("msg") == MESSAGE]
-    return [(time_ns(line["first"]), time_ns(line["last"])) for line in lines if line["reason"].startswith(REASON)]
+    return [(time_ns(line["first"]), time_ns(line["last"])) for line in lines if line["reason"].startswith(tuple(reasons))]
 
 
 def others(missing, standstills, interval_ns, where):
