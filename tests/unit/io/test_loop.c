@@ -533,6 +533,7 @@ static void test_slow_handlers_are_logged_once_by_name(void **state)
     assert_int_equal(count_of(f->logged, "other one"), 1);
     assert_int_equal(count_of(f->logged, "\n"), 2 + count_of(f->logged, "quick one"));
     assert_non_null(strstr(f->logged, "\"milliseconds\": "));
+    assert_null(strstr(f->logged, "\"cpu_milliseconds\": 0"));
 }
 
 static void nap(void *arg)
@@ -549,6 +550,19 @@ static void test_waiting_for_the_processor_is_no_slow_handler(void **state)
     assert_int_equal(count_of(f->logged, "held up"), 0);
     loop_call(f->loop, "blocked one", nap, &much);
     assert_int_equal(count_of(f->logged, "held up"), 1);
+    assert_int_equal(count_of(f->logged, "\"cpu_milliseconds\": 0"), 1);
+}
+
+static void test_processor_time_does_not_count_sleep(void **state)
+{
+    struct fixture *f = *state;
+    int64_t burnt = 20, slept = 100;
+    int64_t before_ns = loop_cpu_ns(f->loop);
+    burn(&burnt);
+    int64_t between_ns = loop_cpu_ns(f->loop);
+    assert_true(between_ns - before_ns >= burnt * MS);
+    nap(&slept);
+    assert_true(loop_cpu_ns(f->loop) - between_ns < slept * MS / 2);
 }
 
 static void test_slow_handler_names_are_bounded(void **state)
@@ -621,6 +635,7 @@ int main(void)
         TEST(test_signal),
         TEST(test_slow_handlers_are_logged_once_by_name),
         TEST(test_waiting_for_the_processor_is_no_slow_handler),
+        TEST(test_processor_time_does_not_count_sleep),
         TEST(test_slow_handler_names_are_bounded),
         TEST(test_clocks_and_randomness),
         TEST(test_idle_loop_does_not_wake_up),
